@@ -1,0 +1,130 @@
+"""The frozen values that cross module boundaries. numpy only.
+
+Conventions: images are RGB; masks and depth have the size of the colour image; positions are in metres in
+the camera optical frame (REP 103: x right, y down, z forward) unless a frame is named; stamps are integer
+nanoseconds.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+UInt8Array = npt.NDArray[np.uint8]
+BoolArray = npt.NDArray[np.bool_]
+Float32Array = npt.NDArray[np.float32]
+Float64Array = npt.NDArray[np.float64]
+
+
+class Status(enum.IntEnum):
+    """How a request ended. The values are those of `lisa_ros/msg/Perception`."""
+
+    FOUND = 0
+    NOT_FOUND = 1
+    NO_DEPTH = 2
+    STALE_INPUT = 3
+    TRANSFORM_FAILED = 4
+    CANCELED = 5
+    TIMEOUT = 6
+    REJECTED = 7
+    ERROR = 8
+
+
+@dataclass(frozen=True)
+class Intrinsics:
+    """A pinhole camera for rectified pixels: u = fx·x/z + cx, v = fy·y/z + cy, pixel centres at integers."""
+
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class RgbdFrame:
+    """One synchronised look of an RGB-D camera.
+
+    image: u8[H,W,3] RGB. depth_m: f32[H,W] z-depth registered to colour, NaN where nothing was measured;
+    None when the camera has no depth. frame_id: the optical frame. stamp_ns: when the image was taken.
+    """
+
+    image: UInt8Array
+    depth_m: Float32Array | None
+    intrinsics: Intrinsics | None
+    frame_id: str
+    stamp_ns: int
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One finished exchange of a conversation: what was asked (as it was wrapped) and the answer."""
+
+    instruction: str
+    response: str
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """The answer of a `Segmenter` to one instruction on one image.
+
+    text: the answer as text, special tokens included. prompt_text: the instruction as it was put to the model.
+    masks: bool[S,H,W], one for each `[SEG]`, in order; S is 0 for a refusal. scores: f32[S] in 0..1, the
+    mask's stability (IoU of the mask at logit +1 and at -1). seg_embeddings: f32[S,D], which `decode` accepts
+    on later frames. seg_probability: probability mass of the answers that accept (0..1).
+    found: the decision. calibrated: whether seg_probability was compared with a threshold made for these
+    weights; where not, prompted answers are always `found`. timings_ms: milliseconds by stage.
+    """
+
+    text: str
+    prompt_text: str
+    masks: BoolArray
+    scores: Float32Array
+    seg_embeddings: Float32Array
+    seg_probability: float
+    found: bool
+    calibrated: bool
+    timings_ms: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class OrientedBox:
+    """A box in the frame of its target: center f64[3] m, rotation f64[3,3] (columns are its axes), size f64[3] m."""
+
+    center: Float64Array
+    rotation: Float64Array
+    size: Float64Array
+
+
+@dataclass(frozen=True)
+class Target3D:
+    """The visible surface of one masked object, in the camera optical frame.
+
+    position: f64[3] m, the per-axis median of the kept points (never the object's centre).
+    covariance: f64[3,3] m², of that position. extent: f64[3] m, size along the camera's axes.
+    box: oriented box of the visible points. normal: f64[3] unit vector of the surface, towards the camera.
+    depth_coverage: share of the mask's pixels with a measurement. kept_px: pixels the position rests on.
+    """
+
+    position: Float64Array
+    covariance: Float64Array
+    extent: Float64Array
+    box: OrientedBox
+    normal: Float64Array
+    depth_coverage: float
+    kept_px: int
+    mask_px: int
+
+
+@dataclass(frozen=True)
+class NoDepth:
+    """The answer of lifting when too few pixels of the mask have a depth: a fact, not a number."""
+
+    reason: str
+    depth_coverage: float
+    mask_px: int
