@@ -1,0 +1,1 @@
+"""The engine: encode an image once, prompt many times."""

@@ -1,0 +1,1 @@
+"""The network, its tokenizer, prompts, preprocessing and checkpoints. torch and transformers."""

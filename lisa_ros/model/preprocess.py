@@ -1,0 +1,179 @@
+"""A camera image as SAM (whole, in a padded square) and CLIP (a view of it) want it.
+
+Both resize with PIL, as upstream does; another library's bilinear or bicubic gives other pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, cast, get_args
+
+import numpy as np
+import torch
+from PIL import Image
+
+from lisa_ros.errors import CheckpointMismatchError, ConfigurationError, ImageError
+from lisa_ros.types import Float32Array, UInt8Array
+
+SAM_MEAN = (123.675, 116.28, 103.53)  # of 0..255 RGB
+SAM_STD = (58.395, 57.12, 57.375)
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)  # of 0..1 RGB
+CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+
+View = Literal["center", "letterbox"]
+VIEWS: tuple[str, ...] = get_args(View)
+
+
+class SamInput(NamedTuple):
+    """pixels: f32[3,S,S], normalised, zero beyond the image. resized_hw: rows, columns of image."""
+
+    pixels: torch.Tensor
+    resized_hw: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class ClipProcessor:
+    """The CLIP vision tower's own preprocessing.
+
+    size: side of its square input in pixels. mean, std: of RGB in 0..1.
+    """
+
+    size: int
+    mean: tuple[float, float, float] = CLIP_MEAN
+    std: tuple[float, float, float] = CLIP_STD
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> ClipProcessor:
+        """Read a `preprocessor_config.json`, of either generation of transformers.
+
+        Raises CheckpointMismatchError for one that resizes or crops in a way that CLIP does not.
+        """
+        size, crop = _side(config.get("size")), _side(config.get("crop_size"))
+        if size is None or size != crop or config.get("resample", 3) != Image.Resampling.BICUBIC:
+            raise CheckpointMismatchError(
+                f"The vision tower's preprocessor has size {config.get('size')}, crop_size "
+                f"{config.get('crop_size')} and resample {config.get('resample')}; expected a "
+                "bicubic resize "
+                "of the shortest edge and a centre crop of the same size."
+            )
+        return cls(
+            size=size,
+            mean=_triple(config.get("image_mean", CLIP_MEAN)),
+            std=_triple(config.get("image_std", CLIP_STD)),
+        )
+
+
+def check_image(image: UInt8Array) -> UInt8Array:
+    """Return the image as a C-contiguous array; ImageError unless it is u8[H,W,3] with H, W > 0."""
+    if not isinstance(image, np.ndarray):
+        raise ImageError(f"Got a {type(image).__name__}, expected a numpy array u8[H,W,3] in RGB.")
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+        raise ImageError(
+            f"Got an image {image.dtype}{list(image.shape)}, expected uint8[H,W,3] in RGB with "
+            "H, W > 0."
+        )
+    return np.ascontiguousarray(image)
+
+
+def sam_resized_hw(height: int, width: int, side: int) -> tuple[int, int]:
+    """Return the size at which the longest edge is `side`, rounded half up as upstream rounds."""
+    scale = side * 1.0 / max(height, width)
+    resized = int(height * scale + 0.5), int(width * scale + 0.5)
+    if 0 in resized:
+        raise ImageError(
+            f"An image of {width}x{height} pixels is too elongated: its short side vanishes when "
+            "the long one "
+            f"becomes {side} pixels."
+        )
+    return resized
+
+
+def sam_input(image: UInt8Array, side: int) -> SamInput:
+    """Prepare u8[H,W,3] for SAM: resize, normalise, and only then pad right and bottom."""
+    image = check_image(image)
+    height, width = sam_resized_hw(image.shape[0], image.shape[1], side)
+    resized = _resize(image, height, width, Image.Resampling.BILINEAR)
+    pixels = torch.from_numpy(resized).permute(2, 0, 1)
+    normalised = (pixels - torch.tensor(SAM_MEAN).view(3, 1, 1)) / torch.tensor(SAM_STD).view(
+        3, 1, 1
+    )
+    padded = torch.nn.functional.pad(normalised, (0, side - width, 0, side - height))
+    return SamInput(padded, (height, width))
+
+
+def clip_input(image: UInt8Array, processor: ClipProcessor, view: str = "center") -> torch.Tensor:
+    """Prepare u8[H,W,3] for CLIP: f32[3,size,size], what `view` leaves of the image, normalised."""
+    # The order and precision of the arithmetic are those of transformers' CLIPImageProcessor.
+    scaled = (clip_view(image, processor, view).astype(np.float64) * (1 / 255)).astype(np.float32)
+    mean, std = np.array((processor.mean, processor.std), np.float32)
+    pixels: Float32Array = (scaled - mean) / std
+    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
+
+
+def clip_view(image: UInt8Array, processor: ClipProcessor, view: str = "center") -> UInt8Array:
+    """Return what CLIP sees, u8[size,size,3].
+
+    center: shortest edge to `size`, centre crop; the ends of a wide image are not seen (upstream).
+    letterbox: longest edge to `size`, the whole image, bordered with CLIP's mean colour.
+    """
+    view_named(view)
+    image = check_image(image)
+    return _letterbox(image, processor) if view == "letterbox" else _center(image, processor)
+
+
+def seen_box(height: int, width: int, view: str) -> tuple[int, int, int, int]:
+    """Return the box of pixels that CLIP sees: left, top, right, bottom, the last two excluded."""
+    if view_named(view) == "letterbox":
+        return 0, 0, width, height
+    side = min(height, width)
+    left, top = (width - side) // 2, (height - side) // 2
+    return left, top, left + side, top + side
+
+
+def view_named(view: str) -> View:
+    """Return the view; ConfigurationError names those that are available."""
+    if view not in VIEWS:
+        hint = " Tiles are planned but not available yet." if view == "tiles" else ""
+        raise ConfigurationError(
+            f"The view {view!r} is not available; choose one of {', '.join(VIEWS)}.{hint}"
+        )
+    return cast("View", view)
+
+
+def _center(image: UInt8Array, processor: ClipProcessor) -> UInt8Array:
+    height, width = image.shape[:2]
+    size, short, long = processor.size, min(height, width), max(height, width)
+    long_resized = int(size * long / short)
+    resized_hw = (size, long_resized) if height <= width else (long_resized, size)
+    resized = _resize(image, *resized_hw, Image.Resampling.BICUBIC)
+    top, left = (resized_hw[0] - size) // 2, (resized_hw[1] - size) // 2
+    return resized[top : top + size, left : left + size]
+
+
+def _letterbox(image: UInt8Array, processor: ClipProcessor) -> UInt8Array:
+    size = processor.size
+    height, width = sam_resized_hw(image.shape[0], image.shape[1], size)
+    border = np.rint(np.array(processor.mean) * 255).astype(np.uint8)
+    canvas: UInt8Array = np.broadcast_to(border, (size, size, 3)).copy()
+    top, left = (size - height) // 2, (size - width) // 2
+    canvas[top : top + height, left : left + width] = _resize(
+        image, height, width, Image.Resampling.BICUBIC
+    )
+    return canvas
+
+
+def _resize(image: UInt8Array, height: int, width: int, method: Image.Resampling) -> UInt8Array:
+    return np.array(Image.fromarray(image).resize((width, height), method))
+
+
+def _side(value: Any) -> int | None:
+    """Read a size given as 224, {"shortest_edge": 224} or {"height": 224, "width": 224}."""
+    sides = set(value.values()) if isinstance(value, Mapping) else {value}
+    side = sides.pop() if len(sides) == 1 else None
+    return side if isinstance(side, int) else None
+
+
+def _triple(values: Any) -> tuple[float, float, float]:
+    red, green, blue = (float(v) for v in values)
+    return red, green, blue
