@@ -54,8 +54,7 @@ class ClipProcessor:
             raise CheckpointMismatchError(
                 f"The vision tower's preprocessor has size {config.get('size')}, crop_size "
                 f"{config.get('crop_size')} and resample {config.get('resample')}; expected a "
-                "bicubic resize "
-                "of the shortest edge and a centre crop of the same size."
+                "bicubic resize of the shortest edge and a centre crop of the same size."
             )
         return cls(
             size=size,
@@ -70,8 +69,8 @@ def check_image(image: UInt8Array) -> UInt8Array:
         raise ImageError(f"Got a {type(image).__name__}, expected a numpy array u8[H,W,3] in RGB.")
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
         raise ImageError(
-            f"Got an image {image.dtype}{list(image.shape)}, expected uint8[H,W,3] in RGB with "
-            "H, W > 0."
+            f"Got an image {image.dtype}{list(image.shape)}, expected uint8[H,W,3] in RGB with H, "
+            "W > 0."
         )
     return np.ascontiguousarray(image)
 
@@ -83,8 +82,7 @@ def sam_resized_hw(height: int, width: int, side: int) -> tuple[int, int]:
     if 0 in resized:
         raise ImageError(
             f"An image of {width}x{height} pixels is too elongated: its short side vanishes when "
-            "the long one "
-            f"becomes {side} pixels."
+            f"the long one becomes {side} pixels."
         )
     return resized
 

@@ -72,8 +72,8 @@ class Conversation:
 LLAVA_V1 = Conversation(
     name="llava_v1",
     opening=(
-        "A chat between a curious human and an artificial intelligence assistant. "
-        "The assistant gives helpful, detailed, and polite answers to the human's questions. USER: "
+        "A chat between a curious human and an artificial intelligence assistant. The assistant "
+        "gives helpful, detailed, and polite answers to the human's questions. USER: "
     ),
     question_end=" ASSISTANT:",
     answer_end="</s>",
@@ -84,10 +84,8 @@ LLAVA_LLAMA_2 = Conversation(
     name="llava_llama_2",
     opening=(
         "[INST] <<SYS>>\nYou are a helpful language and vision assistant. You are able to "
-        "understand the "
-        "visual content that the user provides, and assist the user with a variety of tasks "
-        "using natural "
-        "language.\n<</SYS>>\n\n"
+        "understand the visual content that the user provides, and assist the user with a "
+        "variety of tasks using natural language.\n<</SYS>>\n\n"
     ),
     question_end=" [/INST]",
     answer_end=" </s>",
@@ -111,8 +109,8 @@ def wrap_instruction(instruction: str, template: str = DEFAULT_PROMPT_TEMPLATE) 
     before, field, after = template.partition(INSTRUCTION_FIELD)
     if not field or INSTRUCTION_FIELD in after:
         raise ConfigurationError(
-            f"The prompt template {template!r} must contain {INSTRUCTION_FIELD} exactly once, "
-            f"for example {DEFAULT_PROMPT_TEMPLATE!r}."
+            f"The prompt template {template!r} must contain {INSTRUCTION_FIELD} exactly once, for "
+            f"example {DEFAULT_PROMPT_TEMPLATE!r}."
         )
     spans = [Span(before, True), Span(instruction, False), Span(after, True)]
     return [span for span in spans if span.text]
@@ -160,8 +158,7 @@ def accepting_first_tokens(tokenizer: LisaTokenizer, conversation: Conversation)
     if _first_token(tokenizer, conversation, REFUSAL) in accepting:
         raise TokenizerError(
             f"With this tokenizer the refusal {REFUSAL!r} opens with the same token as an "
-            "accepting answer; "
-            "the vocabulary needs a piece for the first word of each."
+            "accepting answer; the vocabulary needs a piece for the first word of each."
         )
     return accepting
 
@@ -173,7 +170,6 @@ def _first_token(tokenizer: LisaTokenizer, conversation: Conversation, answer: s
     if answered[: len(prompt)] != prompt:
         raise TokenizerError(
             f"With this tokenizer the answer {answer!r} changes the ids of the prompt before it, "
-            "so that an "
-            f"answer cannot be appended to {conversation.name!r} prompts."
+            f"so that an answer cannot be appended to {conversation.name!r} prompts."
         )
     return answered[len(prompt)]

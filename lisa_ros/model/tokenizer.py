@@ -182,8 +182,8 @@ class LisaTokenizer:
         if token not in self._added:
             raise TokenizerError(
                 f"{token} is not among the added tokens ({', '.join(self._added) or 'none'}), so "
-                "it would be "
-                "several ids instead of one. Use the tokenizer files of the LISA checkpoint itself."
+                "it would be several ids instead of one. Use the tokenizer files of the LISA "
+                "checkpoint itself."
             )
         return self._added[token]
 
@@ -201,9 +201,8 @@ class LisaTokenizer:
         if ids != expected:
             raise TokenizerError(
                 f"The added tokens have the ids {ids}; after the {self._n_pieces} pieces of the "
-                "sentencepiece "
-                f"model {expected} were expected. added_tokens.json and tokenizer.model do not "
-                "belong together."
+                f"sentencepiece model {expected} were expected. added_tokens.json and "
+                "tokenizer.model do not belong together."
             )
 
 
