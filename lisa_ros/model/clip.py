@@ -1,0 +1,113 @@
+"""The vision tower: CLIP's patch features as LLaVA takes them.
+
+LISA checkpoints do not contain its weights; `vision_files` finds and loads them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+from transformers import CLIPVisionConfig, CLIPVisionModel
+
+from lisa_ros.errors import CheckpointMismatchError, ModelError
+
+
+@dataclass(frozen=True)
+class ClipConfig:
+    """Sizes of a CLIP vision transformer; the defaults are those of transformers' CLIPVisionConfig."""
+
+    hidden_size: int = 768
+    intermediate_size: int = 3072
+    num_hidden_layers: int = 12
+    num_attention_heads: int = 12
+    image_size: int = 224
+    patch_size: int = 32
+    projection_dim: int = 512
+    num_channels: int = 3
+    hidden_act: str = "quick_gelu"
+    layer_norm_eps: float = 1e-5
+    attention_dropout: float = 0.0
+    initializer_range: float = 0.02
+    initializer_factor: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse sizes that do not divide."""
+        if self.hidden_size % self.num_attention_heads or self.image_size % self.patch_size:
+            raise CheckpointMismatchError(
+                f"CLIP's hidden_size {self.hidden_size} / heads {self.num_attention_heads} and image_size "
+                f"{self.image_size} / patch_size {self.patch_size} must be whole numbers"
+            )
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> ClipConfig:
+        """Read a CLIP `config.json`, of a whole CLIP (its `vision_config`) or of a vision model alone.
+
+        Raises:
+            CheckpointMismatchError: not a CLIP config.
+        """
+        vision = data.get("vision_config", data)
+        kind = data.get("model_type")
+        if kind not in ("clip", "clip_vision_model") or not isinstance(vision, Mapping):
+            raise CheckpointMismatchError(
+                f"the vision tower's config.json has model_type {kind!r}; expected 'clip' or 'clip_vision_model'"
+            )
+        names = {f.name for f in dataclasses.fields(cls)}
+        return cls(**{name: value for name, value in vision.items() if name in names and value is not None})
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the `config.json` of a vision model alone."""
+        fixed = {"architectures": ["CLIPVisionModel"], "model_type": "clip_vision_model"}
+        return dict(sorted({**dataclasses.asdict(self), **fixed}.items()))
+
+
+class ClipVisionTower(nn.Module):
+    """CLIP's hidden states of one layer, without the class token.
+
+    The tower moves with the model that holds it but is not part of that model's state dict, as in released
+    checkpoints; `tower_state_dict` gives its weights. Parameter names differ between transformers 4 and 5
+    (a `vision_model.` prefix); see `plain_name`.
+    """
+
+    def __init__(self, config: ClipConfig, select_layer: int = -2, select_feature: str = "patch") -> None:
+        super().__init__()
+        self.config = config
+        self.select_layer = select_layer
+        self.select_feature = select_feature
+        if not -config.num_hidden_layers - 1 <= select_layer <= config.num_hidden_layers:
+            raise CheckpointMismatchError(
+                f"mm_vision_select_layer is {select_layer}; the vision tower has {config.num_hidden_layers} layers"
+            )
+        sizes = {**dataclasses.asdict(config), "attn_implementation": "sdpa"}
+        self.clip = CLIPVisionModel(CLIPVisionConfig(**sizes))
+
+    @property
+    def num_image_tokens(self) -> int:
+        """How many positions of the language model one image takes."""
+        patches = (self.config.image_size // self.config.patch_size) ** 2
+        return patches if self.select_feature == "patch" else patches + 1
+
+    def forward(self, pixel_values: Tensor) -> Tensor:
+        """Return features [B,N,C] of normalised pixels [B,3,h,w] of the tower's own size."""
+        size = self.config.image_size
+        if pixel_values.ndim != 4 or tuple(pixel_values.shape[1:]) != (3, size, size):
+            raise ModelError(f"CLIP's input must be [B,3,{size},{size}], got {list(pixel_values.shape)}")
+        states = self.clip(pixel_values, output_hidden_states=True).hidden_states
+        features = states[self.select_layer]
+        return features[:, 1:] if self.select_feature == "patch" else features
+
+    def tower_state_dict(self) -> dict[str, Tensor]:
+        """Return the weights under the names of published CLIP files (`vision_model....`)."""
+        return {f"vision_model.{plain_name(name)}": tensor for name, tensor in self.clip.state_dict().items()}
+
+    def state_dict(self, *args: Any, destination: dict | None = None, **kwargs: Any) -> Any:
+        """Return nothing of the tower: the state dict of a LISA has no vision tower."""
+        return {} if destination is None else destination
+
+
+def plain_name(name: str) -> str:
+    """Return a vision weight's name without the prefix that transformers 4 and published files have."""
+    return name.removeprefix("vision_model.")
