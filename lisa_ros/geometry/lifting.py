@@ -6,10 +6,15 @@ the visible surface, never the object's centre.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from lisa_ros.errors import DepthError, MaskError
+from lisa_ros.geometry.area_median import area_median, area_weights
+from lisa_ros.geometry.depth import depth_noise_m
 from lisa_ros.geometry.depth_layers import dominant_layer
+from lisa_ros.geometry.mask_edge import overrun
 from lisa_ros.geometry.projection import pixel_rays
 from lisa_ros.geometry.surface import (
     extent_along,
@@ -26,6 +31,12 @@ from lisa_ros.types import (
     NoDepth,
     Target3D,
 )
+
+# Rows and columns around the mask's bounding box, for a look at what surrounds it.
+_MARGIN_PX = 2
+# What is no edge: three times the depth noise, and a surface 45 degrees off the object's plane.
+_EDGE_NOISE_SIGMAS = 3.0
+_EDGE_SLOPE = 1.0
 
 
 def lift_mask(
@@ -51,34 +62,99 @@ def lift_mask(
     mask_px = int(np.count_nonzero(mask))
     if mask_px == 0:
         return NoDepth("the mask is empty", depth_coverage=0.0, mask_px=0)
-    v, u = np.nonzero(mask)
-    z = depth_m[v, u].astype(np.float64)
-    measured = np.isfinite(z) & (z > 0)
-    u, v, z = u[measured], v[measured], z[measured]
-    coverage = len(z) / mask_px
-    if len(z) < min_points or coverage < min_coverage:
+    window = _cut_out(mask, depth_m, intrinsics, rays)
+    measured_px = int(np.count_nonzero(window.mask & window.measured))
+    coverage = measured_px / mask_px
+    if measured_px < min_points or coverage < min_coverage:
         return NoDepth(
-            f"{len(z)} of the mask's {mask_px} pixels have a depth; at least {min_points} pixels "
-            "and "
-            f"{min_coverage:.0%} of the mask are needed",
+            f"{measured_px} of the mask's {mask_px} pixels have a depth; at least {min_points} "
+            f"pixels and {min_coverage:.0%} of the mask are needed",
             depth_coverage=coverage,
             mask_px=mask_px,
         )
-    keep = dominant_layer(z, min(intrinsics.fx, intrinsics.fy))
-    u, v, z = u[keep], v[keep], z[keep]
-    pixel_ray = pixel_rays(intrinsics, u, v) if rays is None else rays[v, u]
-    points = np.column_stack([pixel_ray * z[:, None], z])
-    position = np.median(points, axis=0)
+    kept = _object_pixels(window)
+    kept_px = int(np.count_nonzero(kept))
+    if kept_px < min_points:
+        return NoDepth(
+            f"{kept_px} of the mask's {measured_px} measured pixels lie on one surface, at least "
+            f"{min_points} are needed; the mask may be nothing but an edge",
+            depth_coverage=coverage,
+            mask_px=mask_px,
+        )
+    z, ray = window.z[kept], window.rays[kept]
+    points = np.column_stack([ray * z[:, None], z])
+    position = area_median(points, area_weights(window.mask & ~window.measured, kept))
     return Target3D(
         position=position,
         covariance=position_covariance(points, position),
         extent=extent_along(points, np.eye(3))[1],
         box=oriented_box(points),
-        normal=plane_normal(fit_plane(pixel_ray, z)),
+        normal=plane_normal(fit_plane(ray, z)),
         depth_coverage=coverage,
-        kept_px=len(z),
+        kept_px=kept_px,
         mask_px=mask_px,
     )
+
+
+@dataclass(frozen=True)
+class _Window:
+    """The part of the image around the mask, with a margin that the mask does not touch.
+
+    mask, measured: bool[h,w]. z: f64[h,w] metres, NaN where not measured. rays: f64[h,w,2].
+    """
+
+    mask: BoolArray
+    measured: BoolArray
+    z: Float64Array
+    rays: Float64Array
+    focal_px: float
+
+
+def _cut_out(
+    mask: BoolArray, depth_m: Float32Array, intrinsics: Intrinsics, rays: Float64Array | None
+) -> _Window:
+    rows = np.flatnonzero(mask.any(axis=1))
+    columns = np.flatnonzero(mask[rows[0] : rows[-1] + 1].any(axis=0))
+    top, left = rows[0] - _MARGIN_PX, columns[0] - _MARGIN_PX
+    height = rows[-1] + 1 + _MARGIN_PX - top
+    width = columns[-1] + 1 + _MARGIN_PX - left
+    # Beyond the image's border there is neither mask nor measurement.
+    inside = np.s_[
+        max(top, 0) : min(top + height, mask.shape[0]),
+        max(left, 0) : min(left + width, mask.shape[1]),
+    ]
+    there = np.s_[
+        inside[0].start - top : inside[0].stop - top, inside[1].start - left : inside[1].stop - left
+    ]
+    part = np.zeros((height, width), np.bool_)
+    part[there] = mask[inside]
+    z = np.full((height, width), np.nan)
+    z[there] = depth_m[inside]
+    if rays is None:
+        v, u = np.indices((height, width))
+        ray = pixel_rays(intrinsics, u + left, v + top)
+    else:
+        ray = np.full((height, width, 2), np.nan)
+        ray[there] = rays[inside]
+    # A pixel that the lens model cannot invert has no ray, so its depth says nothing.
+    measured = np.isfinite(z) & (z > 0) & np.isfinite(ray).all(axis=-1)
+    z[~measured] = np.nan
+    return _Window(part, measured, z, ray, min(intrinsics.fx, intrinsics.fy))
+
+
+def _object_pixels(window: _Window) -> BoolArray:
+    """Select the measured pixels bool[h,w] of the mask that lie on its object."""
+    kept = window.mask & window.measured
+    kept[kept] = dominant_layer(window.z[kept], window.focal_px)
+    plane = fit_plane(window.rays[kept], window.z[kept])
+    # Off the plane in inverse depth, where a plane is linear however it is inclined.
+    with np.errstate(invalid="ignore"):
+        off_plane = 1 / window.z - (window.rays @ plane[:2] + plane[2])
+        middle = float(np.median(window.z[kept]))
+    noise = _EDGE_NOISE_SIGMAS * depth_noise_m(window.z) / window.z**2
+    slope = _EDGE_SLOPE / (window.focal_px * middle)
+    candidates = kept | (window.mask & ~window.measured)
+    return kept & ~overrun(candidates, off_plane, noise, slope)
 
 
 def _check_shapes(
