@@ -68,8 +68,8 @@ class ClipVisionTower(nn.Module):
     """CLIP's hidden states of one layer, without the class token.
 
     The tower moves with the model that holds it but is not part of that model's state dict, as in released
-    checkpoints; `tower_state_dict` gives its weights. Parameter names differ between transformers 4 and 5
-    (a `vision_model.` prefix); see `plain_name`.
+    checkpoints; `clip` holds the weights. Their names differ between transformers 4 and 5 (a `vision_model.`
+    prefix); see `plain_name`.
     """
 
     def __init__(self, config: ClipConfig, select_layer: int = -2, select_feature: str = "patch") -> None:
@@ -98,10 +98,6 @@ class ClipVisionTower(nn.Module):
         states = self.clip(pixel_values, output_hidden_states=True).hidden_states
         features = states[self.select_layer]
         return features[:, 1:] if self.select_feature == "patch" else features
-
-    def tower_state_dict(self) -> dict[str, Tensor]:
-        """Return the weights under the names of published CLIP files (`vision_model....`)."""
-        return {f"vision_model.{plain_name(name)}": tensor for name, tensor in self.clip.state_dict().items()}
 
     def state_dict(self, *args: Any, destination: dict | None = None, **kwargs: Any) -> Any:
         """Return nothing of the tower: the state dict of a LISA has no vision tower."""

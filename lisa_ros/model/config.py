@@ -13,6 +13,10 @@ from typing import Any, ClassVar
 
 from lisa_ros.errors import CheckpointMismatchError
 
+IMAGE_TOKEN_INDEX = -200
+"""Stands for the image in token ids, as in LLaVA: no vocabulary has a negative id."""
+
+
 @dataclass(frozen=True)
 class LisaConfig:
     """Sizes and ids of the language model and of its connection to the vision tower.

@@ -191,12 +191,16 @@ class LisaForCausalLM(nn.Module):
         logits = logits[..., :height, :width]
         return F.interpolate(logits, original_hw, mode="bilinear", align_corners=False)[:, 0]
 
+    def reset_rotary(self, device: torch.device) -> None:
+        """Compute the rotary frequencies anew: no state dict has them, so the meta device leaves none."""
+        with torch.device(device):
+            self.model.rotary_emb = type(self.model.rotary_emb)(config=self.model.config)
+
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> LisaForCausalLM:
         """Move or cast the weights, but keep the rotary frequencies in float32, where rounding ruins positions."""
         super()._apply(fn, recurse)
-        rotary = self.model.rotary_emb
-        if rotary.inv_freq.dtype != torch.float32:
-            self.model.rotary_emb = type(rotary)(config=self.model.config).to(rotary.inv_freq.device)
+        if self.model.rotary_emb.inv_freq.dtype != torch.float32:
+            self.reset_rotary(self.device)
         return self
 
 

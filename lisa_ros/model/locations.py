@@ -1,0 +1,72 @@
+"""Where a model id leads: an alias of a shipped checkpoint, a folder, or a hub repository."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HFValidationError
+
+from lisa_ros.errors import CheckpointNotFoundError
+
+ALIASES = {"lisa-tiny": Path(__file__).resolve().parents[1] / "assets" / "lisa-tiny"}
+
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+_SMALL_FILES = ["*.json", "*.model"]
+
+
+def checkpoint_folder(model: str | Path) -> Path:
+    """Return the local folder of a checkpoint, downloading one that is named by a hub id.
+
+    Raises:
+        CheckpointNotFoundError: neither an alias, nor a folder, nor a repository that can be reached.
+    """
+    name = str(model)
+    folder = ALIASES.get(name, Path(name).expanduser())
+    if folder.is_dir():
+        return folder
+    if name in ALIASES:
+        raise CheckpointNotFoundError(f"{name} is not part of this installation: {folder} is missing")
+    if folder.exists():
+        raise CheckpointNotFoundError(f"{name} is a file; expected the folder of a checkpoint")
+    if _HUB_ID.fullmatch(name):
+        return _download(name)
+    raise CheckpointNotFoundError(
+        f"there is no checkpoint {name!r}; give a folder, a hub id (owner/name), or one of {', '.join(ALIASES)}"
+    )
+
+
+def vision_tower_folder(checkpoint: Path, vision_tower: str) -> Path:
+    """Return the folder of the vision tower that a config names.
+
+    A folder inside the checkpoint comes first, under the name itself or its last part (so that a checkpoint
+    that names a hub id can carry its tower along), then a path, then the hub.
+
+    Raises:
+        CheckpointNotFoundError: none of them exists.
+    """
+    name = Path(vision_tower)
+    inside = [checkpoint / name.name] if name.is_absolute() else [checkpoint / name, checkpoint / name.name]
+    for folder in [*inside, name.expanduser()]:
+        if (folder / "config.json").is_file():
+            return folder
+    if _HUB_ID.fullmatch(vision_tower):
+        return _download(vision_tower)
+    raise CheckpointNotFoundError(
+        f"the vision tower {vision_tower!r} is neither a folder inside {checkpoint} nor a path nor a hub id; "
+        "copy the CLIP that the checkpoint was trained with there"
+    )
+
+
+def _download(hub_id: str) -> Path:
+    """Fetch a repository into the hub's cache: safetensors, and `.bin` only where there are none."""
+    try:
+        folder = Path(snapshot_download(hub_id, allow_patterns=[*_SMALL_FILES, "*.safetensors"]))
+        if not any(folder.glob("*.safetensors")):
+            snapshot_download(hub_id, allow_patterns=[*_SMALL_FILES, "*.bin"])
+    except (OSError, HFValidationError) as error:
+        raise CheckpointNotFoundError(
+            f"{hub_id!r} is neither a local folder nor a repository that can be fetched: {error}"
+        ) from error
+    return folder
