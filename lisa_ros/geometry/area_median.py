@@ -24,7 +24,7 @@ def area_weights(holes: BoolArray, kept: BoolArray) -> Float64Array:
     near = np.flatnonzero(holes)[:, None] + around
     owned = kept.ravel()[near]
     share = owned / np.maximum(owned.sum(axis=1, keepdims=True), 1)
-    area: Float64Array = np.bincount(near.ravel(), weights=share.ravel(), minlength=kept.size)
+    area = np.bincount(near.ravel(), share.ravel(), kept.size).astype(np.float64)
     weights: Float64Array = 1.0 + area[kept.ravel()]
     return weights
 

@@ -13,7 +13,7 @@ _GAP_NOISE_SIGMAS = 6.0
 # ... unless a surface seen at a grazing angle (85 degrees) steps over it from pixel to pixel.
 _GRAZING_SLOPE = 12.0
 # Flying pixels hang between object and background: so few pixels do not bridge a gap.
-_BRIDGE_SHARE = 0.01
+_BRIDGE_SHARE = 0.003
 
 
 def dominant_layer(z: Float64Array, focal_px: float) -> BoolArray:

@@ -1,4 +1,4 @@
-"""Where a mask has run over the edge of its object: the ring of background that its depth gives away.
+"""Where a mask runs over the edge of its object: the ring of background that depth gives away.
 
 The global test of `depth_layers` finds background far from the object. What lies closer behind it
 than the object is deep is found here, by looking at both sides of the outline: a pixel near the
@@ -61,7 +61,7 @@ def overrun(
 
 
 def _layers(mask: BoolArray) -> tuple[npt.NDArray[np.uint8], int]:
-    """Number the pixels by their distance from the outline: 1 on it, last + 1 for the core."""
+    """Number pixels by their distance from the outline: 1 on it, last + 1 (returned) in the core."""
     inner = _eroded(mask)
     outline_px = int(np.count_nonzero(mask)) - int(np.count_nonzero(inner))
     radius = 2.0 * np.count_nonzero(mask) / max(outline_px, 1)
