@@ -48,7 +48,11 @@ class BuildInterfaces(build_ext):
         build = Path(self.build_temp).resolve() / "cmake"
         stage = Path(self.build_temp).resolve() / "stage"
         shutil.rmtree(stage, ignore_errors=True)
-        environment = {**os.environ, "AMENT_PREFIX_PATH": str(prefix), "CMAKE_PREFIX_PATH": str(prefix)}
+        environment = {
+            **os.environ,
+            "AMENT_PREFIX_PATH": str(prefix),
+            "CMAKE_PREFIX_PATH": str(prefix),
+        }
         configure = [
             "cmake", "-S", str(HERE), "-B", str(build), "-G", "Ninja",
             "-DCMAKE_BUILD_TYPE=Release",
@@ -59,7 +63,9 @@ class BuildInterfaces(build_ext):
             "-DLISA_ROS_INTERPRETER=/usr/bin/env python3",
         ]  # fmt: skip
         subprocess.run(configure, check=True, env=environment)
-        subprocess.run(["cmake", "--build", str(build), "--target", "install"], check=True, env=environment)
+        subprocess.run(
+            ["cmake", "--build", str(build), "--target", "install"], check=True, env=environment
+        )
         return stage
 
     def take_generated_code(self, stage: Path) -> None:

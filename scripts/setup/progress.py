@@ -1,0 +1,97 @@
+"""Steps that a person can follow: one line each on the screen, the noise of the tools in a log file."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+TAIL_LINES = 15
+
+
+class SetupError(Exception):
+    """The set-up cannot go on; the message says why and what to do."""
+
+
+class CommandFailedError(SetupError):
+    """A command ended with an error; the message holds the end of its output."""
+
+
+class Progress:
+    """Numbers the steps, shows how long each takes, and runs commands with their output in a log file."""
+
+    def __init__(self, log: Path) -> None:
+        self.log = log
+        self._total = 0
+        self._number = 0
+        self._title = ""
+        self._begin = 0.0
+
+    def expect(self, total: int) -> None:
+        """Say how many steps will come, and start the log anew."""
+        self._total, self._number = total, 0
+        self.log.write_text("", encoding="utf-8")
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[None]:
+        """Show `[2/6] title ... 12 s` while and after the body runs."""
+        self._number += 1
+        self._title = f"[{self._number}/{self._total}] {title} ..."
+        self._begin = time.monotonic()
+        print(self._title, end="", flush=True)
+        try:
+            yield
+        except BaseException:
+            print(f" stopped after {self._seconds()} s", flush=True)
+            raise
+        self._show_seconds()
+        print(flush=True)
+
+    def note(self, text: str) -> None:
+        """Say something in the middle of a step, and show the step again."""
+        print(f"\n      {text}\n{self._title}", end="", flush=True)
+
+    def run(self, command: Sequence[str | Path], env: Mapping[str, str], advice: str) -> None:
+        """Run a command with its output in the log; raise CommandFailedError with its last lines and `advice`."""
+        words = [str(word) for word in command]
+        with self.log.open("ab") as log:
+            log.write(f"\n$ {' '.join(words)}\n".encode())
+            log.flush()
+            begin = log.tell()
+            status = self._wait(
+                subprocess.Popen(words, env=env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            )
+        if status == 0:
+            return
+        with self.log.open("rb") as log:
+            log.seek(begin)
+            lines = log.read().decode(errors="replace").rstrip().splitlines()[-TAIL_LINES:]
+        shown = "\n".join(f"    {line}" for line in lines)
+        raise CommandFailedError(
+            f"`{' '.join(words[:4])} ...` ended with status {status}. Its last lines:\n{shown}\n"
+            f"What to do: {advice}\nThe whole log: {os.path.relpath(self.log)}"
+        )
+
+    def _wait(self, process: subprocess.Popen[bytes]) -> int:
+        try:
+            while True:
+                try:
+                    return process.wait(timeout=1)
+                except subprocess.TimeoutExpired:
+                    if sys.stdout.isatty():
+                        print(f"\r{self._title}", end="")
+                        self._show_seconds()
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.wait()
+
+    def _seconds(self) -> int:
+        return round(time.monotonic() - self._begin)
+
+    def _show_seconds(self) -> None:
+        print(f" {self._seconds()} s", end="", flush=True)

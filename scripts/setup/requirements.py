@@ -1,0 +1,58 @@
+"""What pip has to install, read from pyproject.toml, and where PyTorch comes from."""
+
+from __future__ import annotations
+
+import threading
+import tomllib
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+CPU_TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
+PROBE_TIMEOUT_S = 5.0
+
+
+def project_requirements(checkout: Path, extras: list[str]) -> list[str]:
+    """List the package's dependencies with those of its extras."""
+    project = tomllib.loads((checkout / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    optional = project["optional-dependencies"]
+    return [
+        *project["dependencies"],
+        *(requirement for extra in extras for requirement in optional[extra]),
+    ]
+
+
+def build_requirements(checkout: Path) -> list[str]:
+    """List what building the interfaces needs."""
+    pyproject = tomllib.loads((checkout / "pyproject.toml").read_text(encoding="utf-8"))
+    requires: list[str] = pyproject["build-system"]["requires"]
+    return requires
+
+
+def without_open3d_cpu(requirements: list[str]) -> list[str]:
+    """Leave out open3d-cpu: the same module is there from `open3d`, and two would overwrite each other."""
+    return [requirement for requirement in requirements if not requirement.startswith("open3d")]
+
+
+def torch_index(asked: str | None, has_gpu: bool) -> str | None:
+    """Choose where PyTorch comes from: what was asked for, else CPU wheels, else (None) pip's default index."""
+    return asked or (None if has_gpu else CPU_TORCH_INDEX)
+
+
+def answers(index: str) -> bool:
+    """Whether the package index can be reached, found out in a few seconds whatever the network does."""
+    reached = threading.Event()
+
+    def ask() -> None:
+        request = urllib.request.Request(f"{index.rstrip('/')}/torch/", method="HEAD")
+        try:
+            with urllib.request.urlopen(request, timeout=PROBE_TIMEOUT_S):
+                reached.set()
+        except (OSError, urllib.error.URLError, ValueError):
+            return
+
+    # A thread, because the time-out of urlopen does not cover a name server that is silent.
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    thread.join(PROBE_TIMEOUT_S)
+    return reached.is_set()

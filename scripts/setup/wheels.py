@@ -1,0 +1,227 @@
+"""Route 1: no ROS on the machine. A .venv with ROS 2 Jazzy from PyPI, PyTorch, and the package's interfaces."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import fingerprint
+import machine
+import requirements
+from progress import CommandFailedError, Progress, SetupError
+
+EXTRAS = ["ros", "sim", "train", "test", "dev"]
+NETWORK_ADVICE = "check the network (and any proxy), then run the same command again; what was downloaded is kept."
+# A sourced ROS, or a shell inside another environment of ROS wheels, would mix its libraries into this one.
+FOREIGN_VARIABLES = (
+    "ROS_DISTRO", "AMENT_PREFIX_PATH", "CMAKE_PREFIX_PATH", "COLCON_PREFIX_PATH", "LD_LIBRARY_PATH",
+    "PYTHONPATH", "PYTHONHOME", "_ROS_WHEELS_BOOTSTRAP_COMPLETE",
+)  # fmt: skip
+LOAD_CHECK = "import numpy, open3d, rclpy, torch, transformers, lisa_ros.msg, lisa_ros.action"
+
+
+def set_up(checkout: Path, state: Path, torch_index: str | None, progress: Progress) -> None:
+    """Bring .venv up to date; does nothing, in a moment, where it already is."""
+    stamp = _Stamp(state / "stamp.json")
+    environment = _Environment(checkout / ".venv", progress)
+    unfinished = state / "unfinished"
+    dependencies = fingerprint.of_dependencies(checkout)
+    package = fingerprint.of_package(checkout)
+    intact = not unfinished.exists() and environment.works()
+    torch_is_right = not torch_index or torch_index == stamp.get("torch_index")
+    if intact and torch_is_right and stamp.get("dependencies") == dependencies:
+        if stamp.get("package") != package:
+            progress.expect(2)
+            _install_package(checkout, environment, progress)
+            _check(environment, progress)
+            stamp.put(package=package)
+        return
+
+    begin = time.monotonic()
+    torch_index = torch_index or stamp.get("torch_index")
+    _greet(intact)
+    progress.expect(6)
+    stamp.clear()
+    with progress.step("Checking this machine"):
+        machine.check_platform()
+        if missing := machine.missing_parts():
+            machine.install(missing, progress)
+    with _marked(unfinished):
+        if not intact:
+            with progress.step(f"Creating .venv (Python {sys.version.split()[0]})"):
+                environment.create()
+        else:
+            with progress.step("Keeping .venv"):
+                pass
+        _install_torch(checkout, environment, torch_index, progress)
+        _install_requirements(checkout, environment, progress)
+        _install_package(checkout, environment, progress)
+    _check(environment, progress)
+    stamp.put(dependencies=dependencies, package=package, torch_index=torch_index)
+    print(
+        f"Set up in {time.monotonic() - begin:.0f} s; .venv takes {_size_gb(checkout / '.venv'):.1f} GB.\n",
+        flush=True,
+    )
+
+
+class _Environment:
+    """The virtual environment, and commands run in it."""
+
+    def __init__(self, folder: Path, progress: Progress) -> None:
+        self.folder = folder
+        self.python = folder / "bin" / "python"
+        self._progress = progress
+        self.variables = {
+            key: value for key, value in os.environ.items() if key not in FOREIGN_VARIABLES
+        }
+        self.variables |= {
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+            "PIP_NO_INPUT": "1",
+            "PIP_USER": "0",
+        }
+
+    def works(self) -> bool:
+        """Whether the environment is whole, was made in this place, and has a Python that is new enough."""
+        ask = "import sys, pip; print(sys.version_info >= (3, 11), sys.prefix)"
+        command = [str(self.python), "-c", ask]
+        try:
+            answer = subprocess.run(
+                command, env=self.variables, capture_output=True, text=True, check=True
+            )
+        except (OSError, subprocess.CalledProcessError):
+            return False
+        return answer.stdout.strip() == f"True {self.folder}"
+
+    def create(self) -> None:
+        command = [sys.executable, "-m", "venv", "--clear", self.folder]
+        self._progress.run(
+            command, self.variables, f"remove {self.folder} and run the same command again."
+        )
+
+    def pip(self, *arguments: str | Path, advice: str = NETWORK_ADVICE, **variables: str) -> None:
+        command = [self.python, "-m", "pip", "install", *arguments]
+        self._progress.run(command, {**self.variables, **variables}, advice)
+
+    def has(self, distribution: str) -> bool:
+        command = [str(self.python), "-m", "pip", "show", "-q", distribution]
+        return subprocess.run(command, env=self.variables, capture_output=True).returncode == 0
+
+
+class _Stamp:
+    """What the last finished set-up was made from."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def get(self, key: str) -> str | None:
+        try:
+            values = json.loads(self._path.read_text(encoding="utf-8"))
+        except (
+            OSError,
+            ValueError,
+        ):  # absent, or cut off by an interruption: both mean that nothing is known
+            return None
+        return values.get(key) if isinstance(values, dict) else None
+
+    def put(self, **values: str | None) -> None:
+        kept = {key: self.get(key) for key in ("dependencies", "package", "torch_index")}
+        self._path.write_text(json.dumps(kept | values, indent=1), encoding="utf-8")
+
+    def clear(self) -> None:
+        self._path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _marked(unfinished: Path) -> Iterator[None]:
+    """Leave a mark where the body is killed or interrupted: pip may have left half a package behind.
+
+    A command that failed by itself has cleaned up after itself, and what it installed can be kept.
+    """
+    unfinished.touch()
+    try:
+        yield
+    except CommandFailedError:
+        unfinished.unlink()
+        raise
+    unfinished.unlink()
+
+
+def _greet(intact: bool) -> None:
+    print(
+        "Bringing .venv up to date." if intact else "Setting up (once; later runs start at once).",
+        flush=True,
+    )
+    if sys.version_info[:2] != (3, 11):
+        print(
+            f"Note: Python {sys.version.split()[0]} is newer than 3.11, the one that is tested.",
+            flush=True,
+        )
+    if os.environ.get("ROS_DISTRO"):
+        print(
+            "Note: the ROS 2 of this shell is not used here; `make ros` builds for it.", flush=True
+        )
+
+
+def _install_torch(
+    checkout: Path, environment: _Environment, asked: str | None, progress: Progress
+) -> None:
+    pin = ["-c", checkout / "constraints.txt", "torch"]
+    index = requirements.torch_index(asked, machine.has_nvidia_gpu())
+    if index is None:
+        with progress.step("Installing PyTorch (NVIDIA GPU found: the CUDA build, about 3 GB)"):
+            environment.pip(*pin)
+        return
+    title = (
+        "the CPU build, about 200 MB" if index == requirements.CPU_TORCH_INDEX else f"from {index}"
+    )
+    with progress.step(f"Installing PyTorch ({title})"):
+        if requirements.answers(index):
+            # Without its dependencies: they come with the next step, from the default index.
+            replace = ["--force-reinstall"] if asked else []
+            environment.pip("--no-deps", *replace, "--index-url", index, *pin)
+        elif asked and asked != requirements.CPU_TORCH_INDEX:
+            raise SetupError(
+                f"TORCH_INDEX={asked} does not answer. Check the address and the network, or leave it out."
+            )
+        else:
+            progress.note(
+                f"{index} cannot be reached: taking the default index, whose build may be several GB larger"
+            )
+            environment.pip(*pin)
+
+
+def _install_requirements(checkout: Path, environment: _Environment, progress: Progress) -> None:
+    wanted = requirements.project_requirements(checkout, EXTRAS) + requirements.build_requirements(
+        checkout
+    )
+    if environment.has("open3d"):
+        wanted = requirements.without_open3d_cpu(wanted)
+    with progress.step(
+        "Installing ROS 2 Jazzy (rclpy, Fast DDS), transformers, Open3D and others (about 350 MB)"
+    ):
+        environment.pip("-c", checkout / "constraints.txt", *wanted)
+
+
+def _install_package(checkout: Path, environment: _Environment, progress: Progress) -> None:
+    advice = "read the compiler's first error in the log; `make clean` starts from nothing."
+    with progress.step("Compiling the ROS interfaces (up to a minute)"):
+        flags = ["--no-build-isolation", "--no-deps", "--force-reinstall"]
+        environment.pip(*flags, checkout, advice=advice, LISA_ROS_DEVELOP="1")
+        shutil.rmtree(checkout / "lisa_ros.egg-info", ignore_errors=True)
+
+
+def _check(environment: _Environment, progress: Progress) -> None:
+    advice = "a system library is missing if the last line names a .so file; otherwise `make clean` and try again."
+    with progress.step("Checking that everything loads"):
+        progress.run([environment.python, "-c", LOAD_CHECK], environment.variables, advice)
+
+
+def _size_gb(folder: Path) -> float:
+    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file()) / 1e9

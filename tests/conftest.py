@@ -1,0 +1,36 @@
+"""`--require-ros`: a run that skipped every ROS test has not shown that the nodes work, so it fails."""
+
+from __future__ import annotations
+
+import pytest
+
+_passed_ros_tests: set[str] = set()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--require-ros",
+        action="store_true",
+        help="fail unless at least one test marked `ros` passed",
+    )
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
+    report = (yield).get_result()
+    if report.when == "call" and report.passed and item.get_closest_marker("ros"):
+        _passed_ros_tests.add(item.nodeid)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    if session.config.getoption("--require-ros") and exitstatus == 0 and not _passed_ros_tests:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if terminalreporter.config.getoption("--require-ros") and not _passed_ros_tests:
+        terminalreporter.write_line(
+            "--require-ros: no test marked `ros` passed. Without rclpy and the built interfaces they are skipped: run `make setup`.",
+            red=True,
+        )
