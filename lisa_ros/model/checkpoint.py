@@ -1,7 +1,8 @@
 """Loading and saving a LISA directory: the layout of released checkpoints.
 
-`config.json`, the weights (`weight_files`), the slow tokenizer's files, the vision tower in a folder of its own
-or elsewhere (`locations`), and optionally this project's `lisa.json` (`settings`).
+`config.json`, the weights (`weight_files`), the slow tokenizer's files, the vision tower in a
+folder of its own or elsewhere (`locations`), and optionally this project's `lisa.json`
+(`settings`).
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ _EMBEDDINGS = "model.embed_tokens.weight"
 
 @dataclass(frozen=True)
 class LoadedLisa:
-    """A checkpoint, ready to use. The model is in eval mode on its device; `path` is where it came from."""
+    """A checkpoint, ready to use: the model in eval mode; `path` is where it came from."""
 
     model: LisaForCausalLM
     tokenizer: LisaTokenizer
@@ -79,10 +80,12 @@ def load_checkpoint(
     Raises:
         CheckpointNotFoundError: the checkpoint or one of its files is missing.
         CheckpointCorruptError: a file is truncated or not what its name says.
-        CheckpointMismatchError: a key is missing, unexpected or wrongly shaped, or sizes contradict each other.
+        CheckpointMismatchError: a key is missing, unexpected or wrongly shaped, or sizes contradict
+            each other.
         TokenizerError: the tokenizer does not belong to the weights.
         ConfigurationError: lisa.json asks for something that does not exist.
         DeviceError: the device is not available.
+
     """
     target = _available(device)
     folder = checkpoint_folder(model)
@@ -93,7 +96,11 @@ def load_checkpoint(
     shapes = {key: shape for key, shape in read_shapes(files).items() if not _ignorable(key)}
     _check_tokenizer(tokenizer, config, shapes)
     sam = SamConfig.from_state_dict(
-        {k.removeprefix(_SAM_PREFIX): shape for k, shape in shapes.items() if k.startswith(_SAM_PREFIX)}
+        {
+            k.removeprefix(_SAM_PREFIX): shape
+            for k, shape in shapes.items()
+            if k.startswith(_SAM_PREFIX)
+        }
     )
     tower_folder = vision_tower_folder(folder, config.vision_tower)
     clip, processor = read_clip_config(tower_folder)
@@ -118,9 +125,10 @@ def save_checkpoint(
 ) -> None:
     """Write a checkpoint that `load_checkpoint` gives back exactly (after rounding to dtype).
 
-    The vision tower goes into a sub-folder with the last part of `config.vision_tower` as its name. Everything
-    is written beside `folder`, flushed, and moved into place: a reader sees the old checkpoint or the new one,
-    except for the instant between two renames when `folder` already existed.
+    The vision tower goes into a sub-folder with the last part of `config.vision_tower` as its name.
+    Everything is written beside `folder`, flushed, and moved into place: a reader sees the old
+    checkpoint or the new one, except for the instant between two renames when `folder` already
+    existed.
     """
     folder = Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -161,14 +169,16 @@ def _read_settings(folder: Path) -> LisaSettings:
 
 
 def _ignorable(key: str) -> bool:
-    """Say whether a key is the one that released files may have on top: a constant of old transformers."""
+    """Say whether a key is the one extra that released files have: a constant of transformers 4."""
     return key.endswith(".rotary_emb.inv_freq")
 
 
 def _check_tokenizer(tokenizer: LisaTokenizer, config: LisaConfig, shapes: Shapes) -> None:
-    """Raise TokenizerError unless every id has exactly one embedding row and the special ids agree."""
+    """Raise TokenizerError unless every id has one embedding row and the special ids agree."""
     if _EMBEDDINGS not in shapes:
-        raise CheckpointMismatchError(f"the weights have no {_EMBEDDINGS!r}: not a LISA, or an incomplete one")
+        raise CheckpointMismatchError(
+            f"the weights have no {_EMBEDDINGS!r}: not a LISA, or an incomplete one"
+        )
     rows = shapes[_EMBEDDINGS][0]
     if len(tokenizer) != rows:
         raise TokenizerError(
@@ -178,7 +188,9 @@ def _check_tokenizer(tokenizer: LisaTokenizer, config: LisaConfig, shapes: Shape
     ids = {"bos_token_id": tokenizer.bos_id, "eos_token_id": tokenizer.eos_id}
     for name, index in ids.items():
         if getattr(config, name) != index:
-            raise TokenizerError(f"config.json's {name} is {getattr(config, name)}, the tokenizer's {index}")
+            raise TokenizerError(
+                f"config.json's {name} is {getattr(config, name)}, the tokenizer's {index}"
+            )
 
 
 def _write_json(path: Path, data: Mapping[str, Any]) -> None:
@@ -187,7 +199,9 @@ def _write_json(path: Path, data: Mapping[str, Any]) -> None:
 
 def _write_weights(path: Path, tensors: Mapping[str, Tensor], dtype: torch.dtype) -> None:
     converted = {
-        key: tensor.detach().to("cpu", dtype if tensor.is_floating_point() else tensor.dtype).contiguous()
+        key: tensor.detach()
+        .to("cpu", dtype if tensor.is_floating_point() else tensor.dtype)
+        .contiguous()
         for key, tensor in tensors.items()
     }
     save_file(converted, path, metadata={"format": "pt"})

@@ -18,7 +18,7 @@ from lisa_ros.errors import CheckpointMismatchError, ModelError
 
 @dataclass(frozen=True)
 class ClipConfig:
-    """Sizes of a CLIP vision transformer; the defaults are those of transformers' CLIPVisionConfig."""
+    """Sizes of a CLIP vision transformer; the defaults are transformers' (CLIPVisionConfig)."""
 
     hidden_size: int = 768
     intermediate_size: int = 3072
@@ -38,25 +38,29 @@ class ClipConfig:
         """Refuse sizes that do not divide."""
         if self.hidden_size % self.num_attention_heads or self.image_size % self.patch_size:
             raise CheckpointMismatchError(
-                f"CLIP's hidden_size {self.hidden_size} / heads {self.num_attention_heads} and image_size "
-                f"{self.image_size} / patch_size {self.patch_size} must be whole numbers"
+                f"CLIP's hidden_size {self.hidden_size} / heads {self.num_attention_heads} and "
+                f"image_size {self.image_size} / patch_size {self.patch_size} must be whole numbers"
             )
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> ClipConfig:
-        """Read a CLIP `config.json`, of a whole CLIP (its `vision_config`) or of a vision model alone.
+        """Read a `config.json` of a whole CLIP (its `vision_config`) or of a vision model alone.
 
         Raises:
             CheckpointMismatchError: not a CLIP config.
+
         """
         vision = data.get("vision_config", data)
         kind = data.get("model_type")
         if kind not in ("clip", "clip_vision_model") or not isinstance(vision, Mapping):
             raise CheckpointMismatchError(
-                f"the vision tower's config.json has model_type {kind!r}; expected 'clip' or 'clip_vision_model'"
+                f"the vision tower's config.json has model_type {kind!r}; expected 'clip' or "
+                "'clip_vision_model'"
             )
         names = {f.name for f in dataclasses.fields(cls)}
-        return cls(**{name: value for name, value in vision.items() if name in names and value is not None})
+        return cls(
+            **{name: value for name, value in vision.items() if name in names and value is not None}
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Return the `config.json` of a vision model alone."""
@@ -67,19 +71,22 @@ class ClipConfig:
 class ClipVisionTower(nn.Module):
     """CLIP's hidden states of one layer, without the class token.
 
-    The tower moves with the model that holds it but is not part of that model's state dict, as in released
-    checkpoints; `clip` holds the weights. Their names differ between transformers 4 and 5 (a `vision_model.`
-    prefix); see `plain_name`.
+    The tower moves with the model that holds it but is not part of that model's state dict, as in
+    released checkpoints; `clip` holds the weights. Their names differ between transformers 4 and 5
+    (a `vision_model.` prefix); see `plain_name`.
     """
 
-    def __init__(self, config: ClipConfig, select_layer: int = -2, select_feature: str = "patch") -> None:
+    def __init__(
+        self, config: ClipConfig, select_layer: int = -2, select_feature: str = "patch"
+    ) -> None:
         super().__init__()
         self.config = config
         self.select_layer = select_layer
         self.select_feature = select_feature
         if not -config.num_hidden_layers - 1 <= select_layer <= config.num_hidden_layers:
             raise CheckpointMismatchError(
-                f"mm_vision_select_layer is {select_layer}; the vision tower has {config.num_hidden_layers} layers"
+                f"mm_vision_select_layer is {select_layer}; the vision tower has "
+                f"{config.num_hidden_layers} layers"
             )
         sizes = {**dataclasses.asdict(config), "attn_implementation": "sdpa"}
         self.clip = CLIPVisionModel(CLIPVisionConfig(**sizes))
@@ -94,9 +101,11 @@ class ClipVisionTower(nn.Module):
         """Return features [B,N,C] of normalised pixels [B,3,h,w] of the tower's own size."""
         size = self.config.image_size
         if pixel_values.ndim != 4 or tuple(pixel_values.shape[1:]) != (3, size, size):
-            raise ModelError(f"CLIP's input must be [B,3,{size},{size}], got {list(pixel_values.shape)}")
+            raise ModelError(
+                f"CLIP's input must be [B,3,{size},{size}], got {list(pixel_values.shape)}"
+            )
         states = self.clip(pixel_values, output_hidden_states=True).hidden_states
-        features = states[self.select_layer]
+        features: Tensor = states[self.select_layer]
         return features[:, 1:] if self.select_feature == "patch" else features
 
     def state_dict(self, *args: Any, destination: dict | None = None, **kwargs: Any) -> Any:
@@ -105,5 +114,5 @@ class ClipVisionTower(nn.Module):
 
 
 def plain_name(name: str) -> str:
-    """Return a vision weight's name without the prefix that transformers 4 and published files have."""
+    """Return a weight's name without the prefix that transformers 4 and published files have."""
     return name.removeprefix("vision_model.")

@@ -1,7 +1,8 @@
 """The `config.json` of a LISA checkpoint, as a frozen value.
 
-Released files are LLaVA-v1 configs (`model_type` "llava") with LISA's `out_dim`, `train_mask_decoder` and
-`vision_tower` added. They say nothing about SAM: its sizes come from the weights (`sam_config`).
+Released files are LLaVA-v1 configs (`model_type` "llava") with LISA's `out_dim`,
+`train_mask_decoder` and `vision_tower` added. They say nothing about SAM: its sizes come from the
+weights (`sam_config`).
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ IMAGE_TOKEN_INDEX = -200
 class LisaConfig:
     """Sizes and ids of the language model and of its connection to the vision tower.
 
-    The names are those of `config.json`. `vision_tower` is a folder inside the checkpoint, a path or a hub id.
-    `other` keeps the fields this package has no use for, so that an export still has them.
+    The names are those of `config.json`. `vision_tower` is a folder inside the checkpoint, a path
+    or a hub id. `other` keeps the fields this package has no use for, so that an export still has
+    them.
     """
 
     vocab_size: int
@@ -61,8 +63,8 @@ class LisaConfig:
         """Check what a wrong value would only show much later, far from its cause."""
         if self.mm_projector_type != "linear":
             raise CheckpointMismatchError(
-                f"config.json: mm_projector_type is {self.mm_projector_type!r}; only the linear projector of "
-                "LLaVA-1 is supported. LLaVA-1.5's two-layer projector (mlp2x_gelu) is not."
+                f"config.json: mm_projector_type is {self.mm_projector_type!r}; only the linear "
+                "projector of LLaVA-1 is supported, not the two layers of LLaVA-1.5 (mlp2x_gelu)"
             )
         if self.mm_vision_select_feature not in ("patch", "cls_patch"):
             raise CheckpointMismatchError(
@@ -71,8 +73,8 @@ class LisaConfig:
             )
         if self.hidden_size % self.num_attention_heads:
             raise CheckpointMismatchError(
-                f"config.json: hidden_size {self.hidden_size} is not a multiple of num_attention_heads "
-                f"{self.num_attention_heads}"
+                f"config.json: hidden_size {self.hidden_size} is not a multiple of "
+                f"num_attention_heads {self.num_attention_heads}"
             )
 
     @classmethod
@@ -80,7 +82,8 @@ class LisaConfig:
         """Read the fields of a parsed `config.json`; unknown ones are kept in `other`.
 
         Raises:
-            CheckpointMismatchError: a needed field is missing or has the wrong type; names the field.
+            CheckpointMismatchError: a needed field is missing or has the wrong type; names it.
+
         """
         data = dict(data)
         tower = data.pop("mm_vision_tower", None)
@@ -109,7 +112,7 @@ class LisaConfig:
 
 
 def _typed(name: str, value: Any, annotation: str) -> Any:
-    """Return `value` if it fits the annotation of its field; an int is a float, a bool is not an int."""
+    """Return `value` if it fits its field's annotation; an int is a float, a bool is no number."""
     kind = annotation.split(" ")[0].split("[")[0]
     expected: dict[str, type | tuple[type, ...]] = {
         "int": int,
@@ -120,5 +123,7 @@ def _typed(name: str, value: Any, annotation: str) -> Any:
     }
     wrong_bool = isinstance(value, bool) and kind != "bool"
     if wrong_bool or not isinstance(value, expected[kind]):
-        raise CheckpointMismatchError(f"config.json: {name} is {value!r}; expected a value of type {kind}")
+        raise CheckpointMismatchError(
+            f"config.json: {name} is {value!r}; expected a value of type {kind}"
+        )
     return value

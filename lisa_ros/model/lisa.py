@@ -1,7 +1,7 @@
 """LISA's network: LLaVA's language model, SAM, and the projection of `[SEG]` that joins them.
 
-Source: Lai et al., "LISA: Reasoning Segmentation via Large Language Model" (CVPR 2024), section 3. The state dict
-has upstream's keys, so released checkpoints load unchanged.
+Source: Lai et al., "LISA: Reasoning Segmentation via Large Language Model" (CVPR 2024), section 3.
+The state dict has upstream's keys, so released checkpoints load unchanged.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from lisa_ros.model.sam import Sam
 from lisa_ros.model.sam_config import SamConfig
 
 
-class _LisaModel(LlamaModel):
-    """A Llama with LISA's modules beside its layers, as the keys of released checkpoints have them."""
+class _LisaModel(LlamaModel):  # type: ignore[no-untyped-call]
+    """A Llama with LISA's modules beside its layers, where released checkpoints have them."""
 
     def __init__(self, config: LisaConfig, sam: SamConfig) -> None:
         super().__init__(_llama_config(config))
@@ -36,10 +36,10 @@ class _LisaModel(LlamaModel):
 
 
 class LisaForCausalLM(nn.Module):
-    """The whole network. Every method is one step of DESIGN section 4; nothing here caches or decides.
+    """The whole network. Every method is one step of an answer; nothing here caches or decides.
 
-    Shapes: B images or sequences, N image tokens, T ids, L positions (T-1+N with an image), S `[SEG]`, C SAM
-    channels (= out_dim), g SAM's grid, D the language model's width.
+    Shapes: B images or sequences, N image tokens, T ids, L positions (T-1+N with an image), S
+    `[SEG]`, C SAM channels (= out_dim), g SAM's grid, D the language model's width.
     """
 
     def __init__(self, config: LisaConfig, sam: SamConfig, clip: ClipConfig) -> None:
@@ -51,7 +51,7 @@ class LisaForCausalLM(nn.Module):
         self.vision_tower = ClipVisionTower(
             clip, config.mm_vision_select_layer, config.mm_vision_select_feature
         )
-        self.register_load_state_dict_post_hook(_forget_vision_tower)
+        self.register_load_state_dict_post_hook(_forget_vision_tower)  # type: ignore[no-untyped-call]
 
     @classmethod
     def from_sizes(
@@ -91,7 +91,8 @@ class LisaForCausalLM(nn.Module):
 
     def encode_clip(self, pixel_values: Tensor) -> Tensor:
         """Return image tokens [B,N,D] of CLIP's input [B,3,h,w]."""
-        return self.model.mm_projector(self.vision_tower(pixel_values))
+        tokens: Tensor = self.model.mm_projector(self.vision_tower(pixel_values))
+        return tokens
 
     def encode_sam(self, sam_input: Tensor) -> Tensor:
         """Return image embeddings [B,C,g,g] of SAM's normalised, padded input [B,3,S,S]."""
@@ -109,19 +110,24 @@ class LisaForCausalLM(nn.Module):
 
         Raises:
             ModelError: a row does not have exactly as many images as it should.
+
         """
         found = (input_ids == IMAGE_TOKEN_INDEX).sum(dim=1).tolist()
         expected = 0 if image_tokens is None else 1
         if any(n != expected for n in found):
             raise ModelError(f"each row of ids must have {expected} image positions, got {found}")
         if image_tokens is None:
-            return self.model.embed_tokens(input_ids)
+            embeds: Tensor = self.model.embed_tokens(input_ids)
+            return embeds
         if len(image_tokens) != len(input_ids):
-            raise ModelError(f"{len(input_ids)} rows of ids need as many images, got {len(image_tokens)}")
+            raise ModelError(
+                f"{len(input_ids)} rows of ids need as many images, got {len(image_tokens)}"
+            )
         rows = []
         for ids, image in zip(input_ids, image_tokens, strict=True):
             place = int((ids == IMAGE_TOKEN_INDEX).nonzero())
-            before, after = self.model.embed_tokens(ids[:place]), self.model.embed_tokens(ids[place + 1 :])
+            before = self.model.embed_tokens(ids[:place])
+            after = self.model.embed_tokens(ids[place + 1 :])
             rows.append(torch.cat([before, image.to(before.dtype), after]))
         return torch.stack(rows)
 
@@ -137,16 +143,18 @@ class LisaForCausalLM(nn.Module):
 
         Args:
             inputs_embeds: [B,L,D].
-            attention_mask: None for causal attention to everything; [B,K] with 0 for padding (K covers the
-                cached positions too); or [B,1,L,K], bool (True attends) or additive, used as it is.
+            attention_mask: None for causal attention to everything; [B,K] with 0 for padding (K
+                covers the cached positions too); or [B,1,L,K], bool (True attends) or additive,
+                used as it is.
             position_ids: int[B,L]; None counts on from the cache.
             past_key_values: the cache of the positions before; it grows in place.
             use_cache: whether to return a cache.
 
         Returns:
             (last hidden states after the final norm [B,L,D], the cache or None).
+
         """
-        if attention_mask is not None and attention_mask.ndim == 4 and attention_mask.is_floating_point():
+        if attention_mask is not None and attention_mask.is_floating_point():
             attention_mask = attention_mask.to(inputs_embeds.dtype)
         output = self.model(
             inputs_embeds=inputs_embeds,
@@ -159,13 +167,17 @@ class LisaForCausalLM(nn.Module):
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Return next-token logits [...,vocab] of hidden states [...,D]."""
-        return self.lm_head(hidden)
+        logits: Tensor = self.lm_head(hidden)
+        return logits
 
     def seg_embeddings(self, hidden: Tensor) -> Tensor:
         """Return prompts for SAM [...,C] of the hidden states [...,D] that predict `[SEG]`."""
-        return self.model.text_hidden_fcs[0](hidden)
+        prompts: Tensor = self.model.text_hidden_fcs[0](hidden)
+        return prompts
 
-    def decode_masks(self, image_embedding: Tensor, seg_embeddings: Tensor) -> tuple[Tensor, Tensor]:
+    def decode_masks(
+        self, image_embedding: Tensor, seg_embeddings: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Return (low_res_logits [S,4g,4g], iou_predictions [S]) of S prompts [S,C] on one image.
 
         image_embedding is [C,g,g] or [1,C,g,g]. S may be 0. See `Sam.decode`.
@@ -175,10 +187,10 @@ class LisaForCausalLM(nn.Module):
     def postprocess_masks(
         self, low_res_logits: Tensor, resized_hw: tuple[int, int], original_hw: tuple[int, int]
     ) -> Tensor:
-        """Return mask logits f32[S,H,W] at the size of the original image; a mask is where they are > 0.
+        """Return mask logits f32[S,H,W] at the original image's size; a mask is where they are > 0.
 
-        low_res_logits: [S,4g,4g]. resized_hw: the size that the image had inside SAM's padded input.
-        Both interpolations are bilinear without aligned corners, in float32, as upstream.
+        low_res_logits: [S,4g,4g]. resized_hw: the size that the image had inside SAM's padded
+        input. Both interpolations are bilinear without aligned corners, in float32, as upstream.
         """
         side = self.sam.config.image_size
         height, width = resized_hw
@@ -192,13 +204,13 @@ class LisaForCausalLM(nn.Module):
         return F.interpolate(logits, original_hw, mode="bilinear", align_corners=False)[:, 0]
 
     def reset_rotary(self, device: torch.device) -> None:
-        """Compute the rotary frequencies anew: no state dict has them, so the meta device leaves none."""
+        """Compute the rotary frequencies, which no state dict has, in float32 on a device."""
         with torch.device(device):
             self.model.rotary_emb = type(self.model.rotary_emb)(config=self.model.config)
 
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> LisaForCausalLM:
-        """Move or cast the weights, but keep the rotary frequencies in float32, where rounding ruins positions."""
-        super()._apply(fn, recurse)
+        """Move or cast the weights; the rotary frequencies stay exact, as rounding misplaces."""
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         if self.model.rotary_emb.inv_freq.dtype != torch.float32:
             self.reset_rotary(self.device)
         return self
@@ -207,13 +219,15 @@ class LisaForCausalLM(nn.Module):
 def seg_query_positions(ids: Sequence[int] | Tensor, seg_id: int, n_image_tokens: int) -> list[int]:
     """Return, for each `[SEG]`, the position of the hidden state that predicts it.
 
-    LISA decodes a mask from the state one before the token, in training, validation and generation alike. `ids`
-    is the whole unexpanded sequence (prompt and answer), in which one id, `IMAGE_TOKEN_INDEX`, stands for
-    `n_image_tokens` positions; the answer indexes the expanded sequence. Also right for a `[SEG]` that ends the
-    sequence, whose own state was never computed.
+    LISA decodes a mask from the state one before the token, in training, validation and generation
+    alike. `ids` is the whole unexpanded sequence (prompt and answer), in which one id,
+    `IMAGE_TOKEN_INDEX`, stands for `n_image_tokens` positions; the answer indexes the expanded
+    sequence. Also right for a `[SEG]` that ends the sequence, whose own state was never computed.
 
     Raises:
-        ModelError: a `[SEG]` before the image or at the very start: nothing could have predicted it from the image.
+        ModelError: a `[SEG]` before the image or at the very start: nothing could have predicted it
+        from the image.
+
     """
     row = ids.tolist() if isinstance(ids, Tensor) else list(ids)
     images = [i for i, token in enumerate(row) if token == IMAGE_TOKEN_INDEX]
@@ -222,42 +236,47 @@ def seg_query_positions(ids: Sequence[int] | Tensor, seg_id: int, n_image_tokens
     image, shift = (images[0], n_image_tokens - 1) if images else (-1, 0)
     segs = [i for i, token in enumerate(row) if token == seg_id]
     if segs and segs[0] <= max(image, 0):
-        raise ModelError(f"[SEG] at position {segs[0]} comes before the image; expected the image first")
+        raise ModelError(
+            f"[SEG] at position {segs[0]} comes before the image; expected the image first"
+        )
     return [i - 1 + shift for i in segs]
 
 
 def _llama_config(config: LisaConfig) -> LlamaConfig:
-    scaling = {"rope_scaling": dict(config.rope_scaling)} if config.rope_scaling else {}
-    return LlamaConfig(
-        vocab_size=config.vocab_size,
-        hidden_size=config.hidden_size,
-        intermediate_size=config.intermediate_size,
-        num_hidden_layers=config.num_hidden_layers,
-        num_attention_heads=config.num_attention_heads,
-        num_key_value_heads=config.num_key_value_heads or config.num_attention_heads,
-        hidden_act=config.hidden_act,
-        max_position_embeddings=config.max_position_embeddings,
-        initializer_range=config.initializer_range,
-        rms_norm_eps=config.rms_norm_eps,
-        bos_token_id=config.bos_token_id,
-        eos_token_id=config.eos_token_id,
-        pad_token_id=config.pad_token_id,
-        rope_theta=config.rope_theta,
-        attn_implementation="sdpa",
-        **scaling,
-    )
+    sizes: dict[str, Any] = {
+        "vocab_size": config.vocab_size,
+        "hidden_size": config.hidden_size,
+        "intermediate_size": config.intermediate_size,
+        "num_hidden_layers": config.num_hidden_layers,
+        "num_attention_heads": config.num_attention_heads,
+        "num_key_value_heads": config.num_key_value_heads or config.num_attention_heads,
+        "hidden_act": config.hidden_act,
+        "max_position_embeddings": config.max_position_embeddings,
+        "initializer_range": config.initializer_range,
+        "rms_norm_eps": config.rms_norm_eps,
+        "bos_token_id": config.bos_token_id,
+        "eos_token_id": config.eos_token_id,
+        "pad_token_id": config.pad_token_id,
+        "rope_theta": config.rope_theta,
+        "attn_implementation": "sdpa",
+    }
+    if config.rope_scaling is not None:
+        sizes["rope_scaling"] = dict(config.rope_scaling)
+    return LlamaConfig(**sizes)
 
 
 def _check_joints(config: LisaConfig, sam: SamConfig, clip: ClipConfig) -> None:
     """Raise where the three networks do not fit together."""
     if config.out_dim != sam.prompt_embed_dim:
         raise CheckpointMismatchError(
-            f"config.json's out_dim {config.out_dim} must be SAM's prompt embed dim {sam.prompt_embed_dim}"
+            f"config.json's out_dim {config.out_dim} must be SAM's prompt embed dim "
+            f"{sam.prompt_embed_dim}"
         )
     if config.mm_hidden_size != clip.hidden_size:
         raise CheckpointMismatchError(
-            f"config.json's mm_hidden_size {config.mm_hidden_size} is not the hidden_size {clip.hidden_size} of the "
-            f"vision tower {config.vision_tower!r}: another CLIP than the one this was trained with"
+            f"config.json's mm_hidden_size {config.mm_hidden_size} is not the hidden_size "
+            f"{clip.hidden_size} of the vision tower {config.vision_tower!r}: this is another CLIP "
+            "than the one that these weights were trained with"
         )
 
 

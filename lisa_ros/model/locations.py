@@ -20,47 +20,56 @@ def checkpoint_folder(model: str | Path) -> Path:
     """Return the local folder of a checkpoint, downloading one that is named by a hub id.
 
     Raises:
-        CheckpointNotFoundError: neither an alias, nor a folder, nor a repository that can be reached.
+        CheckpointNotFoundError: neither an alias, nor a folder, nor a repository within reach.
+
     """
     name = str(model)
     folder = ALIASES.get(name, Path(name).expanduser())
     if folder.is_dir():
         return folder
     if name in ALIASES:
-        raise CheckpointNotFoundError(f"{name} is not part of this installation: {folder} is missing")
+        raise CheckpointNotFoundError(
+            f"{name} is not part of this installation: {folder} is missing"
+        )
     if folder.exists():
         raise CheckpointNotFoundError(f"{name} is a file; expected the folder of a checkpoint")
     if _HUB_ID.fullmatch(name):
         return _download(name)
     raise CheckpointNotFoundError(
-        f"there is no checkpoint {name!r}; give a folder, a hub id (owner/name), or one of {', '.join(ALIASES)}"
+        f"there is no checkpoint {name!r}; give a folder, a hub id (owner/name), or one of "
+        f"{', '.join(ALIASES)}"
     )
 
 
 def vision_tower_folder(checkpoint: Path, vision_tower: str) -> Path:
     """Return the folder of the vision tower that a config names.
 
-    A folder inside the checkpoint comes first, under the name itself or its last part (so that a checkpoint
-    that names a hub id can carry its tower along), then a path, then the hub.
+    A folder inside the checkpoint comes first, under the name itself or its last part (so that a
+    checkpoint that names a hub id can carry its tower along), then a path, then the hub.
 
     Raises:
         CheckpointNotFoundError: none of them exists.
+
     """
     name = Path(vision_tower)
-    inside = [checkpoint / name.name] if name.is_absolute() else [checkpoint / name, checkpoint / name.name]
+    inside = (
+        [checkpoint / name.name]
+        if name.is_absolute()
+        else [checkpoint / name, checkpoint / name.name]
+    )
     for folder in [*inside, name.expanduser()]:
         if (folder / "config.json").is_file():
             return folder
     if _HUB_ID.fullmatch(vision_tower):
         return _download(vision_tower)
     raise CheckpointNotFoundError(
-        f"the vision tower {vision_tower!r} is neither a folder inside {checkpoint} nor a path nor a hub id; "
-        "copy the CLIP that the checkpoint was trained with there"
+        f"the vision tower {vision_tower!r} is neither a folder inside {checkpoint} nor a path nor "
+        "a hub id; copy the CLIP that the checkpoint was trained with there"
     )
 
 
 def _download(hub_id: str) -> Path:
-    """Fetch a repository into the hub's cache: safetensors, and `.bin` only where there are none."""
+    """Fetch a repository into the hub's cache: safetensors, `.bin` only where there are none."""
     try:
         folder = Path(snapshot_download(hub_id, allow_patterns=[*_SMALL_FILES, "*.safetensors"]))
         if not any(folder.glob("*.safetensors")):

@@ -1,9 +1,9 @@
 """SAM's three modules, taken from the segment-anything package, and how LISA runs them.
 
-`segment_anything/__init__.py` imports torchvision for its predictor, which LISA does not use and a CPU install
-does not have. Its `modeling` sub-package needs torch only and imports nothing outside itself, so it is loaded here
-under a private name: torchvision is never imported, and a later `import segment_anything` by somebody else
-behaves as if this module did not exist.
+`segment_anything/__init__.py` imports torchvision for its predictor, which LISA does not use and a
+CPU install does not have. Its `modeling` sub-package needs torch only and imports nothing outside
+itself, so it is loaded here under a private name: torchvision is never imported, and a later
+`import segment_anything` by somebody else behaves as if this module did not exist.
 """
 
 from __future__ import annotations
@@ -28,13 +28,17 @@ def _load_modeling() -> ModuleType:
         return sys.modules[name]
     parent = importlib.util.find_spec("segment_anything")
     if parent is None or not parent.submodule_search_locations:
-        raise ModelError("segment-anything is not installed; run: pip install segment-anything==1.0")
+        raise ModelError(
+            "segment-anything is not installed; run: pip install segment-anything==1.0"
+        )
     folder = Path(parent.submodule_search_locations[0]) / "modeling"
     spec = importlib.util.spec_from_file_location(
         name, folder / "__init__.py", submodule_search_locations=[str(folder)]
     )
     if spec is None or spec.loader is None or not folder.is_dir():
-        raise ModelError(f"segment-anything has no modeling package at {folder}; version 1.0 is expected")
+        raise ModelError(
+            f"segment-anything has no modeling package at {folder}; version 1.0 is expected"
+        )
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
@@ -93,9 +97,10 @@ class Sam(nn.Module):
         )
 
     def init_weights(self) -> None:
-        """Initialise the encoder as a ViT: truncated normal of 0.02, zero biases and relative positions.
+        """Initialise the encoder as a ViT: truncated normal of 0.02, zero biases.
 
-        The package itself leaves the position embedding at zero, which suits loading weights, not training.
+        The package itself leaves the position embedding at zero, which suits loading weights, not
+        training.
         """
         encoder = self.image_encoder
         nn.init.trunc_normal_(encoder.pos_embed, std=0.02)
@@ -107,11 +112,14 @@ class Sam(nn.Module):
     def encode(self, sam_input: Tensor) -> Tensor:
         """Return the image embedding [B,C,g,g] of a normalised, padded input [B,3,S,S].
 
-        In float16 the neck runs in float32, whose channel norm would overflow; upstream does the same.
+        In float16 the neck runs in float32, whose channel norm would overflow; upstream does the
+        same.
         """
         size = self.config.image_size
         if sam_input.ndim != 4 or tuple(sam_input.shape[1:]) != (3, size, size):
-            raise ModelError(f"SAM's input must be [B,3,{size},{size}], got {list(sam_input.shape)}")
+            raise ModelError(
+                f"SAM's input must be [B,3,{size},{size}], got {list(sam_input.shape)}"
+            )
         encoder = self.image_encoder
         if sam_input.dtype != torch.float16:
             return encoder(sam_input)
@@ -123,14 +131,15 @@ class Sam(nn.Module):
         return torch.func.functional_call(encoder.neck, neck, wide).to(sam_input.dtype)
 
     def dense_positional_encoding(self) -> Tensor:
-        """Return the positional encoding of the grid, [1,C,g,g], in the dtype of its Gaussian matrix.
+        """Return the positional encoding of the grid [1,C,g,g], in the dtype of its matrix.
 
-        segment-anything computes it in float32 and fails on a matrix of reduced precision; upstream LISA
-        computes all of it in the dtype of the matrix, which this follows.
+        segment-anything computes it in float32 and fails on a matrix of reduced precision; upstream
+        LISA computes all of it in the dtype of the matrix, which this follows.
         """
         matrix = self.prompt_encoder.pe_layer.positional_encoding_gaussian_matrix
         grid = self.config.grid_size
-        centres = (torch.arange(grid, device=matrix.device, dtype=torch.float32) + 0.5).to(matrix.dtype) / grid
+        centres = torch.arange(grid, device=matrix.device, dtype=torch.float32) + 0.5
+        centres = centres.to(matrix.dtype) / grid
         y, x = torch.meshgrid(centres, centres, indexing="ij")
         angles = 2 * torch.pi * ((2 * torch.stack([x, y], dim=-1) - 1) @ matrix)
         return torch.cat([angles.sin(), angles.cos()], dim=-1).permute(2, 0, 1)[None]
@@ -145,15 +154,20 @@ class Sam(nn.Module):
         Returns:
             (low_res_logits [S,4g,4g], iou_predictions [S]): token 0 of the decoder, as with
             `multimask_output=False`. The IoU head gets no gradient in LISA's training.
+
         """
         config = self.config
         if image_embedding.ndim == 3:
             image_embedding = image_embedding[None]
         shape = (1, config.prompt_embed_dim, config.grid_size, config.grid_size)
         if tuple(image_embedding.shape) != shape:
-            raise ModelError(f"the image embedding must be {list(shape)}, got {list(image_embedding.shape)}")
+            raise ModelError(
+                f"the image embedding must be {list(shape)}, got {list(image_embedding.shape)}"
+            )
         if prompts.ndim != 2 or prompts.shape[1] != config.prompt_embed_dim:
-            raise ModelError(f"prompts must be [S,{config.prompt_embed_dim}], got {list(prompts.shape)}")
+            raise ModelError(
+                f"prompts must be [S,{config.prompt_embed_dim}], got {list(prompts.shape)}"
+            )
         if prompts.shape[0] == 0:
             size = config.low_res_size
             return image_embedding.new_zeros((0, size, size)), image_embedding.new_zeros((0,))
@@ -168,7 +182,7 @@ class Sam(nn.Module):
         return masks[:, 0], iou[:, 0]
 
     def embed_prompts(self, prompts: Tensor) -> tuple[Tensor, Tensor]:
-        """Return (sparse [S,1,C], dense [S,C,g,g]): the prompts alone, and "no mask" over the whole grid."""
+        """Return (sparse [S,1,C], dense [S,C,g,g]): the prompts alone, and "no mask" everywhere."""
         grid = self.config.grid_size
         no_mask = self.prompt_encoder.no_mask_embed.weight
         dense = no_mask.reshape(1, -1, 1, 1).expand(prompts.shape[0], -1, grid, grid)
@@ -176,5 +190,5 @@ class Sam(nn.Module):
 
 
 def _exact_ratio(mlp_dim: int, embed_dim: int) -> float:
-    """Return a ratio r with int(embed_dim * r) == mlp_dim: segment-anything takes the ratio and truncates."""
+    """Return r with int(embed_dim * r) == mlp_dim: segment-anything truncates."""
     return (mlp_dim + 0.5) / embed_dim if mlp_dim % embed_dim else mlp_dim / embed_dim

@@ -1,8 +1,8 @@
 """SAM's sizes, read off the shapes of its tensors.
 
-A LISA checkpoint has no SAM configuration (upstream hard-codes ViT-H), but nearly every size is visible in a
-tensor's shape. Not visible, and constant in every published SAM: the 8 heads of the mask decoder, its attention
-downsampling of 2, the three-layer hypernetworks, and the 4x upscaling.
+A LISA checkpoint has no SAM configuration (upstream hard-codes ViT-H), but nearly every size is
+visible in a tensor's shape. Not visible, and constant in every published SAM: the 8 heads of the
+mask decoder, its attention downsampling of 2, the three-layer hypernetworks, and the 4x upscaling.
 
 Source: Kirillov et al., "Segment Anything" (2023), appendix A; segment-anything 1.0's module names.
 """
@@ -25,8 +25,9 @@ DECODER_DOWNSAMPLING = 2
 class SamConfig:
     """Every size of a SAM image encoder, prompt encoder and mask decoder.
 
-    image_size: side of the square padded input, px. prompt_embed_dim: channels of the image embedding and of
-    every prompt. encoder_global_attn_indexes: the blocks that attend over the whole grid, not in windows.
+    image_size: side of the square padded input, px. prompt_embed_dim: channels of the image
+    embedding and of every prompt. encoder_global_attn_indexes: the blocks that attend over the
+    whole grid, not in windows.
     """
 
     image_size: int
@@ -46,17 +47,18 @@ class SamConfig:
     iou_head_hidden_dim: int = 256
 
     def __post_init__(self) -> None:
-        """Refuse sizes that no SAM can have, before a module fails on them with a bare assertion."""
+        """Refuse sizes that no SAM can have, before a module fails on a bare assertion."""
         step = DECODER_HEADS * DECODER_DOWNSAMPLING
         if self.prompt_embed_dim % step:
             raise CheckpointMismatchError(
-                f"SAM's prompt_embed_dim is {self.prompt_embed_dim}; the mask decoder's {DECODER_HEADS} heads "
-                f"need a multiple of {step}"
+                f"SAM's prompt_embed_dim is {self.prompt_embed_dim}; the mask decoder's "
+                f"{DECODER_HEADS} heads need a multiple of {step}"
             )
         if self.encoder_embed_dim % self.encoder_num_heads or self.image_size % self.patch_size:
             raise CheckpointMismatchError(
-                f"SAM's encoder_embed_dim {self.encoder_embed_dim} / heads {self.encoder_num_heads} and "
-                f"image_size {self.image_size} / patch_size {self.patch_size} must be whole numbers"
+                f"SAM's encoder_embed_dim {self.encoder_embed_dim} / heads "
+                f"{self.encoder_num_heads} and image_size {self.image_size} / patch_size "
+                f"{self.patch_size} must be whole numbers"
             )
 
     @property
@@ -71,10 +73,12 @@ class SamConfig:
 
     @classmethod
     def from_state_dict(cls, shapes: Shapes) -> SamConfig:
-        """Derive every size from tensor shapes, keyed `image_encoder...`, `prompt_encoder...`, `mask_decoder...`.
+        """Derive every size from tensor shapes, keyed `image_encoder...` and so on.
 
         Raises:
-            CheckpointMismatchError: a tensor is missing, or two of them contradict each other; names the keys.
+            CheckpointMismatchError: a tensor is missing, or two of them contradict each other;
+            names the keys.
+
         """
         reader = _Shapes(shapes)
         patch_key = "image_encoder.patch_embed.proj.weight"
@@ -99,11 +103,15 @@ class SamConfig:
             window_size=window,
             prompt_embed_dim=prompt_dim,
             mask_in_chans=reader.get("prompt_encoder.mask_downscaling.3.weight", 4)[0],
-            decoder_depth=reader.numbered("mask_decoder.transformer.layers.{}.self_attn.q_proj.weight"),
+            decoder_depth=reader.numbered(
+                "mask_decoder.transformer.layers.{}.self_attn.q_proj.weight"
+            ),
             decoder_mlp_dim=reader.get("mask_decoder.transformer.layers.0.mlp.lin1.weight", 2)[0],
             num_mask_tokens=reader.get("mask_decoder.mask_tokens.weight", 2)[0],
             iou_head_depth=iou_depth,
-            iou_head_hidden_dim=reader.get("mask_decoder.iou_prediction_head.layers.0.weight", 2)[0],
+            iou_head_hidden_dim=reader.get("mask_decoder.iou_prediction_head.layers.0.weight", 2)[
+                0
+            ],
         )
 
 
@@ -116,9 +124,13 @@ class _Shapes:
     def get(self, key: str, rank: int) -> tuple[int, ...]:
         shape = self.shapes.get(key)
         if shape is None:
-            raise CheckpointMismatchError(f"the checkpoint has no {key!r}: not a SAM, or an incomplete one")
+            raise CheckpointMismatchError(
+                f"the checkpoint has no {key!r}: not a SAM, or an incomplete one"
+            )
         if len(shape) != rank:
-            raise CheckpointMismatchError(f"{key}: expected {rank} dimensions, got shape {tuple(shape)}")
+            raise CheckpointMismatchError(
+                f"{key}: expected {rank} dimensions, got shape {tuple(shape)}"
+            )
         return tuple(shape)
 
     def numbered(self, pattern: str) -> int:
@@ -132,12 +144,14 @@ class _Shapes:
         """Return the one size that all keys agree on."""
         if len({size for _, size in found}) > 1:
             listed = ", ".join(f"{key} {self.shapes[key]} says {size}" for key, size in found)
-            raise CheckpointMismatchError(f"SAM's shapes contradict each other about {what}: {listed}")
+            raise CheckpointMismatchError(
+                f"SAM's shapes contradict each other about {what}: {listed}"
+            )
         return found[0][1]
 
 
 def _prompt_embed_dim(reader: _Shapes) -> int:
-    """Return the channels of the image embedding, on which encoder, prompt encoder and decoder must agree."""
+    """Return the channels of the image embedding, on which all three modules must agree."""
     neck = "image_encoder.neck.2.weight"
     matrix = "prompt_encoder.pe_layer.positional_encoding_gaussian_matrix"
     no_mask = "prompt_encoder.no_mask_embed.weight"
@@ -151,19 +165,24 @@ def _prompt_embed_dim(reader: _Shapes) -> int:
     )
 
 
-def _attention_layout(reader: _Shapes, depth: int, dim: int, grid: int) -> tuple[int, int, tuple[int, ...]]:
+def _attention_layout(
+    reader: _Shapes, depth: int, dim: int, grid: int
+) -> tuple[int, int, tuple[int, ...]]:
     """Return (heads, window size, indexes of the global blocks) from the relative position tables.
 
-    A block that attends over n x n positions has tables of 2n-1 rows of one head's width. Where the window is
-    as large as the grid the two kinds of block do the same, and all of them are called global.
+    A block that attends over n x n positions has tables of 2n-1 rows of one head's width. Where the
+    window is as large as the grid the two kinds of block do the same, and all of them are called
+    global.
     """
     keys = [f"image_encoder.blocks.{i}.attn.rel_pos_h" for i in range(depth)]
     tables = [reader.get(key, 2) for key in keys]
-    head_dim = reader.same("the width of an attention head", *[(k, t[1]) for k, t in zip(keys, tables, strict=True)])
+    head_dim = reader.same(
+        "the width of an attention head", *[(k, t[1]) for k, t in zip(keys, tables, strict=True)]
+    )
     if dim % head_dim:
         raise CheckpointMismatchError(
-            f"SAM's shapes contradict each other: {keys[0]} {tables[0]} has heads of {head_dim}, which does not "
-            f"divide the encoder's embed dim {dim}"
+            f"SAM's shapes contradict each other: {keys[0]} {tables[0]} has heads of {head_dim}, "
+            f"which does not divide the encoder's embed dim {dim}"
         )
     for key, table in zip(keys, tables, strict=True):
         twin = key.removesuffix("h") + "w"

@@ -1,4 +1,4 @@
-"""`lisa.json`: what this project stores beside the weights and a released checkpoint does not have."""
+"""`lisa.json`: what this project stores beside the weights, and released checkpoints lack."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ from lisa_ros.model.prompts import (
 
 @dataclass(frozen=True)
 class LisaSettings:
-    """How a checkpoint wants to be used, and where it comes from. The defaults are a released one's.
+    """How a checkpoint wants to be used, and where it comes from; defaults for released ones.
 
-    found_threshold: below this seg_probability a prompted answer is NOT_FOUND; None where nobody calibrated it.
-    view: what CLIP sees of the image. prompt_template: wraps an instruction. conversation: the template the
-    weights were trained with. demo_model: a demonstration, not a product.
+    found_threshold: below this seg_probability a prompted answer is NOT_FOUND; None where nobody
+    calibrated it. view: what CLIP sees of the image. prompt_template: wraps an instruction.
+    conversation: the template the weights were trained with. demo_model: a demonstration, not a
+    product.
     """
 
     found_threshold: float | None = None
@@ -49,12 +50,16 @@ class LisaSettings:
         """Read a parsed `lisa.json`.
 
         Raises:
-            ConfigurationError: an unknown field, a wrong type or a value out of range; names the field.
+            ConfigurationError: an unknown field, a wrong type or a value out of range; names the
+            field.
+
         """
         fields = {spec.name: spec for spec in dataclasses.fields(cls)}
         for name, value in data.items():
             if name not in fields:
-                raise ConfigurationError(f"lisa.json: unknown field {name!r}; known: {', '.join(fields)}")
+                raise ConfigurationError(
+                    f"lisa.json: unknown field {name!r}; known: {', '.join(fields)}"
+                )
             if not _fits(value, str(fields[name].type)):
                 raise ConfigurationError(
                     f"lisa.json: {name} is {value!r}; expected {fields[name].type}"

@@ -18,19 +18,21 @@ from lisa_ros.model.weight_files import (
     read_shapes,
 )
 
-# Of a whole CLIP's file, what is not the vision tower; position_ids is a constant that old versions stored.
+# Of a whole CLIP's file, what is not the vision tower; position_ids is a constant that old versions
+# stored.
 _OTHER_PARTS = ("text_model.", "text_projection.", "visual_projection.", "logit_scale")
 _POSITION_IDS = "embeddings.position_ids"
 
 
 def read_clip_config(folder: Path) -> tuple[ClipConfig, ClipProcessor]:
-    """Return the sizes of the tower and its preprocessing, which must agree about the size of the input."""
+    """Return the tower's sizes and its preprocessing, which must agree about the input's size."""
     config = ClipConfig.from_json(read_json(folder / "config.json"))
     preprocessing = folder / "preprocessor_config.json"
     processor = ClipProcessor.from_config(read_json(preprocessing))
     if processor.size != config.image_size:
         raise CheckpointMismatchError(
-            f"{preprocessing} crops to {processor.size} px, but the vision tower takes {config.image_size} px"
+            f"{preprocessing} crops to {processor.size} px, but the vision tower takes "
+            f"{config.image_size} px"
         )
     return config, processor
 
@@ -41,7 +43,9 @@ def load_vision_tower(
     """Fill a tower on the meta device from its folder; a file of a whole CLIP is accepted.
 
     Raises:
-        CheckpointNotFoundError, CheckpointCorruptError, CheckpointMismatchError: naming the file or key.
+        CheckpointNotFoundError, CheckpointCorruptError, CheckpointMismatchError: naming the file or
+        key.
+
     """
     files = find_weight_files(folder)
     own = {plain_name(name): name for name in tower.clip.state_dict()}
@@ -59,12 +63,13 @@ def load_vision_tower(
 def tower_weights(tower: ClipVisionTower) -> dict[str, Tensor]:
     """Return the weights under the names of published CLIP files (`vision_model....`)."""
     return {
-        f"vision_model.{plain_name(name)}": tensor for name, tensor in tower.clip.state_dict().items()
+        f"vision_model.{plain_name(name)}": tensor
+        for name, tensor in tower.clip.state_dict().items()
     }
 
 
 def preprocessor_json(processor: ClipProcessor) -> dict[str, object]:
-    """Return a `preprocessor_config.json` that `ClipProcessor.from_config` and transformers read."""
+    """Return a `preprocessor_config.json` for `ClipProcessor.from_config` and transformers."""
     return {
         "crop_size": processor.size,
         "do_center_crop": True,

@@ -1,7 +1,8 @@
 """Files of weights: `.safetensors` or `.bin`, in one piece or in shards with an index.
 
-Only tensors are ever read (`weights_only`), shapes before any data, and one shard at a time, so that loading
-needs the model once plus one shard. Layouts are those of transformers' `save_pretrained`.
+Only tensors are ever read (`weights_only`), shapes before any data, and one shard at a time, so
+that loading needs the model once plus one shard. Layouts are those of transformers'
+`save_pretrained`.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ _LAYOUTS = (
     "pytorch_model.bin",
 )
 
-# What torch.load raises on bytes that are not what it expects, seen by truncating and scrambling files.
+# What torch.load raises on bytes that are not what it expects, seen by truncating and scrambling
+# files.
 _UNREADABLE = (
     RuntimeError,
     pickle.UnpicklingError,
@@ -52,6 +54,7 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         CheckpointNotFoundError: no such file.
         CheckpointCorruptError: not JSON, or not an object; names the file.
+
     """
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
@@ -70,10 +73,13 @@ def find_weight_files(folder: Path) -> list[Path]:
     Raises:
         CheckpointNotFoundError: none there, or a shard that the index names is missing.
         CheckpointCorruptError: the index is unreadable.
+
     """
     layout = next((folder / name for name in _LAYOUTS if (folder / name).is_file()), None)
     if layout is None:
-        raise CheckpointNotFoundError(f"{folder} has no weights; expected one of {', '.join(_LAYOUTS)}")
+        raise CheckpointNotFoundError(
+            f"{folder} has no weights; expected one of {', '.join(_LAYOUTS)}"
+        )
     if layout.suffix != ".json":
         return [layout]
     weight_map = read_json(layout).get("weight_map")
@@ -94,12 +100,15 @@ def read_shapes(files: list[Path]) -> Shapes:
     Raises:
         CheckpointCorruptError: a file is truncated or not what its name says.
         CheckpointMismatchError: two files hold the same key.
+
     """
     shapes: Shapes = {}
     for path in files:
         for key, shape in _shapes_of(path).items():
             if key in shapes:
-                raise CheckpointMismatchError(f"{path} holds {key!r}, which another shard holds too")
+                raise CheckpointMismatchError(
+                    f"{path} holds {key!r}, which another shard holds too"
+                )
             shapes[key] = shape
     return shapes
 
@@ -131,8 +140,8 @@ def load_into(
 ) -> None:
     """Assign the tensors of `files` to a module on the meta device, one shard at a time.
 
-    key_of maps a name in a file to the module's, None to leave it out. Floating point tensors are converted to
-    dtype. Keys and shapes must have been checked (`check_keys`).
+    key_of maps a name in a file to the module's, None to leave it out. Floating point tensors are
+    converted to dtype. Keys and shapes must have been checked (`check_keys`).
     """
     for path in files:
         shard = {}
@@ -174,7 +183,9 @@ def _tensors_of(path: Path) -> Iterator[tuple[str, Tensor]]:
 def _load_bin(path: Path) -> dict[str, Tensor]:
     """Return a `.bin` file's tensors, mapped from the file where it has the zip layout of today."""
     try:
-        data = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        data = torch.load(
+            path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path)
+        )
     except _UNREADABLE as error:
         raise _corrupt(path, error) from error
     if not isinstance(data, dict) or not all(isinstance(t, Tensor) for t in data.values()):
@@ -184,4 +195,6 @@ def _load_bin(path: Path) -> dict[str, Tensor]:
 
 def _corrupt(path: Path, error: Exception) -> CheckpointCorruptError:
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return CheckpointCorruptError(f"{path} is truncated or not a file of weights ({reason}); get it again")
+    return CheckpointCorruptError(
+        f"{path} is truncated or not a file of weights ({reason}); get it again"
+    )
