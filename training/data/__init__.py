@@ -1,0 +1,1 @@
+"""What the trainer reads: one file per dataset, and how samples become batches."""

@@ -1,0 +1,82 @@
+"""What lisa-tiny's vision towers are pre-trained to tell: the losses, and the heads that are dropped afterwards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from lisa_ros.model.sam import Sam
+from lisa_ros.simulation.room import Room
+from training.data.labels import masks_in_sam_frame
+from training.losses import bce_sum, dice_sum, mean_over_masks
+
+BACKGROUND_WEIGHT = 0.3  # most of an image is table and wall
+
+
+class DenseHead(nn.Module):
+    """Kind and colour for each of upscale × upscale sub-cells of a feature map; index 0 of both is "neither"."""
+
+    def __init__(self, channels: int, n_kinds: int, n_colors: int, upscale: int) -> None:
+        super().__init__()
+        self.upscale = upscale
+        self.sizes = (n_kinds + 1, n_colors + 1)
+        self.project = nn.Conv2d(channels, sum(self.sizes) * upscale**2, 1)
+        self.shuffle = nn.PixelShuffle(upscale)
+
+    def loss(self, features: Tensor, labels: Tensor) -> Tensor:
+        """features: [B,C,g,g]; labels: i64[B,2,g·upscale,g·upscale] → the sum of both cross-entropies."""
+        kinds, colors = self.shuffle(self.project(features)).float().split(self.sizes, dim=1)
+        return _weighted(kinds, labels[:, 0]) + _weighted(colors, labels[:, 1])
+
+
+def _weighted(logits: Tensor, labels: Tensor) -> Tensor:
+    weight = torch.ones(logits.shape[1], device=logits.device)
+    weight[0] = BACKGROUND_WEIGHT
+    return F.cross_entropy(logits, labels, weight)
+
+
+@dataclass(frozen=True)
+class Clicks:
+    """Points on objects of one image and what they mean.
+
+    points: f32[S,1,2] as (x, y) in SAM's padded frame, px. masks: bool[S,H,W] of the clicked objects.
+    """
+
+    points: Tensor
+    masks: Tensor
+
+
+def draw_clicks(room: Room, n: int, side: int, rng: np.random.Generator) -> Clicks | None:
+    """Click `n` times on visible objects of the room, each time on a random pixel of it; None without objects."""
+    present = [thing.id for thing in room.objects if np.any(room.instances == thing.id)]
+    if not present:
+        return None
+    scale = side / max(room.instances.shape)
+    points, masks = [], []
+    for chosen in rng.choice(present, size=n):
+        mask = room.instances == chosen
+        v, u = np.argwhere(mask)[rng.integers(np.count_nonzero(mask))]
+        points.append([[(u + 0.5) * scale, (v + 0.5) * scale]])
+        masks.append(mask)
+    return Clicks(torch.tensor(points, dtype=torch.float32), torch.from_numpy(np.stack(masks)))
+
+
+def click_loss(sam: Sam, embedding: Tensor, clicks: Clicks) -> Tensor:
+    """BCE + dice of the masks that SAM's decoder gives for single clicks; embedding: [1,C,g,g] of one image."""
+    labels = torch.ones(clicks.points.shape[:2], device=clicks.points.device)
+    sparse, dense = sam.prompt_encoder(points=(clicks.points, labels), boxes=None, masks=None)
+    logits, _ = sam.mask_decoder(
+        image_embeddings=embedding,
+        image_pe=sam.dense_positional_encoding(),
+        sparse_prompt_embeddings=sparse,
+        dense_prompt_embeddings=dense,
+        multimask_output=False,
+    )
+    target = masks_in_sam_frame(clicks.masks, logits.shape[-1])
+    return mean_over_masks(
+        5 * bce_sum(logits[:, 0], target) + dice_sum(logits[:, 0], target), len(target)
+    )
