@@ -122,13 +122,15 @@ class Sam(nn.Module):
             )
         encoder = self.image_encoder
         if sam_input.dtype != torch.float16:
-            return encoder(sam_input)
-        x = encoder.patch_embed(sam_input) + encoder.pos_embed
+            embedding: Tensor = encoder(sam_input)
+            return embedding
+        x: Tensor = encoder.patch_embed(sam_input) + encoder.pos_embed
         for block in encoder.blocks:
             x = block(x)
         neck = {name: tensor.float() for name, tensor in encoder.neck.state_dict().items()}
         wide = x.permute(0, 3, 1, 2).float()
-        return torch.func.functional_call(encoder.neck, neck, wide).to(sam_input.dtype)
+        embedding = torch.func.functional_call(encoder.neck, neck, wide)
+        return embedding.half()
 
     def dense_positional_encoding(self) -> Tensor:
         """Return the positional encoding of the grid [1,C,g,g], in the dtype of its matrix.
