@@ -1,11 +1,12 @@
-"""The pip route: generate and compile the ROS interfaces with the ROS wheels of PyPI, then package them.
+"""The pip route: generate and compile the ROS interfaces with the ROS wheels of PyPI, package them.
 
-CMakeLists.txt says what is built and installed; this file runs it into a staging folder and hands the result
-to setuptools. Where a ROS 2 is installed (ROS_DISTRO is set), interfaces are colcon's job: they are left out.
+CMakeLists.txt says what is built and installed; this file runs it into a staging folder and hands
+the result to setuptools. Where a ROS 2 is installed (ROS_DISTRO is set), interfaces are colcon's
+job: they are left out.
 
-LISA_ROS_DEVELOP=1 (what `make setup` uses) installs the generated code only, and a .pth file that points here:
-everything else runs from this checkout, so that an edit takes effect at once. `pip install -e` cannot do that,
-because setuptools leaves data_files out of editable installs.
+LISA_ROS_DEVELOP=1 (what `make setup` uses) installs the generated code only, and a .pth file that
+points here: everything else runs from this checkout, so that an edit takes effect at once.
+`pip install -e` cannot do that, because setuptools leaves data_files out of editable installs.
 """
 
 import importlib.util
@@ -25,18 +26,19 @@ GENERATED_PACKAGES = ("msg", "srv", "action")
 
 
 def ros_wheels_prefix() -> Path:
-    """Find the prefix that the ROS wheels are installed under: pip's build overlay, or the environment."""
+    """Find where the ROS wheels are installed: in pip's build environment, or in this one."""
     spec = importlib.util.find_spec("ament_package")
     if spec is None or spec.origin is None:
         raise SystemExit(
-            "The ROS build wheels are missing: `ament_package` cannot be imported. Let pip make its own build "
-            "environment (no --no-build-isolation), or install what [build-system] in pyproject.toml requires."
+            "The ROS build wheels are missing: `ament_package` cannot be imported. Let pip make "
+            "its own build environment (no --no-build-isolation), or install what build-system in "
+            "pyproject.toml requires."
         )
     return Path(spec.origin).resolve().parents[4]
 
 
 class BuildInterfaces(build_ext):
-    """Run CMake instead of a compiler; the one extension is a name that makes the wheel platform-specific."""
+    """Runs CMake; the one extension is but a name, which makes the wheel platform-specific."""
 
     def run(self) -> None:
         stage = self.run_cmake()

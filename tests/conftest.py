@@ -1,4 +1,4 @@
-"""`--require-ros`: a run that skipped every ROS test has not shown that the nodes work, so it fails."""
+"""`--require-ros`: a run that skipped every ROS test has shown nothing of the nodes: it fails."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if terminalreporter.config.getoption("--require-ros") and not _passed_ros_tests:
         terminalreporter.write_line(
-            "--require-ros: no test marked `ros` passed. Without rclpy and the built interfaces they are skipped: run `make setup`.",
+            "--require-ros: no test marked `ros` passed. They are skipped without rclpy and the "
+            "built interfaces: run `make setup`.",
             red=True,
         )

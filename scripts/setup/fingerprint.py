@@ -1,4 +1,4 @@
-"""Fingerprints of what an installation was made from, so that a second run knows what is still right."""
+"""Fingerprints of what an installation was made from: a second run knows what is still right."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 
 # What ends up in the installed package; everything else runs from the checkout.
 PACKAGE_SOURCES = (
-    "CMakeLists.txt", "package.xml", "setup.py", "cmake", "msg", "srv", "action", "launch", "config",
-    "scripts/node.in",
+    "CMakeLists.txt", "package.xml", "setup.py", "cmake", "scripts/node.in",
+    "msg", "srv", "action", "launch", "config",
 )  # fmt: skip
 
 
 def of_dependencies(checkout: Path) -> str:
-    """Fingerprint what pip installs: the pins, the requirements, and the place (a venv cannot be moved)."""
+    """Fingerprint what pip installs: pins, requirements, and the place (a venv cannot be moved)."""
     project = _pyproject(checkout)["project"]
     wanted = {
         key: project[key] for key in ("dependencies", "optional-dependencies", "requires-python")

@@ -1,4 +1,4 @@
-"""What must be on the machine before pip can work: found out by trying, cured with apt where that is allowed."""
+"""What the machine must have before pip can work: found by trying, cured with apt where allowed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from progress import Progress, SetupError
 
-# The libraries that Open3D is linked with and that no wheel brings (readelf -d), and libgomp for PyTorch's kin.
+# What Open3D is linked with and no wheel brings (readelf -d), and libgomp, which it also loads.
 LIBRARIES = {
     "libEGL.so.1": "libegl1",
     "libGL.so.1": "libgl1",
@@ -38,7 +38,8 @@ def check_platform() -> None:
     """Refuse a machine that the ROS wheels of PyPI do not exist for."""
     if sys.platform != "linux" or platform.machine() != "x86_64":
         raise SetupError(
-            f"The ROS 2 wheels on PyPI exist for Linux on x86_64, and this is {sys.platform} on {platform.machine()}. "
+            "The ROS 2 wheels on PyPI exist for Linux on x86_64, "
+            f"and this is {sys.platform} on {platform.machine()}. "
             "On a machine with ROS 2 installed use `make ros`."
         )
 
@@ -58,13 +59,14 @@ def missing_parts() -> list[Missing]:
 
 
 def install(missing: list[Missing], progress: Progress) -> None:
-    """Install the missing packages as root; for anyone else raise SetupError with the line that cures it."""
+    """Install the missing packages as root; anyone else gets a SetupError with the line to run."""
     words = ", ".join(part.what for part in missing)
     packages = sorted({part.package for part in missing})
     line = f"apt-get install -y {' '.join(packages)}"
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         raise SetupError(
-            f"This machine lacks {words}.\nWhat to do (Debian, Ubuntu; elsewhere the packages of your distribution):\n"
+            f"This machine lacks {words}.\n"
+            "What to do (Debian, Ubuntu; elsewhere the like packages of your distribution):\n"
             f"    sudo {line}\nthen run the same command again."
         )
     progress.note(f"lacks {words}; running as root: {line}")

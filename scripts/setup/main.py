@@ -24,7 +24,7 @@ def main() -> int:
         nargs="?",
         choices=["wheels", "ros"],
         default="wheels",
-        help="wheels: .venv with ROS 2 from PyPI (default); ros: build for the ROS 2 of this machine",
+        help="wheels: .venv with ROS 2 from PyPI (default); ros: for the ROS 2 of this machine",
     )
     parser.add_argument(
         "--torch-index", help="where PyTorch comes from; default: by what this machine has"

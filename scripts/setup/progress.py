@@ -1,4 +1,4 @@
-"""Steps that a person can follow: one line each on the screen, the noise of the tools in a log file."""
+"""Steps that a person can follow: one line each on the screen, the tools' noise in a log file."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class CommandFailedError(SetupError):
 
 
 class Progress:
-    """Numbers the steps, shows how long each takes, and runs commands with their output in a log file."""
+    """Numbers the steps, shows how long each takes, runs commands with their output in a log."""
 
     def __init__(self, log: Path) -> None:
         self.log = log
@@ -55,8 +55,11 @@ class Progress:
         """Say something in the middle of a step, and show the step again."""
         print(f"\n      {text}\n{self._title}", end="", flush=True)
 
-    def run(self, command: Sequence[str | Path], env: Mapping[str, str], advice: str) -> None:
-        """Run a command with its output in the log; raise CommandFailedError with its last lines and `advice`."""
+    def run(self, command: Sequence[object], env: Mapping[str, str], advice: str) -> None:
+        """Run a command with its output in the log.
+
+        Where it fails, raise CommandFailedError with its last lines and `advice`.
+        """
         words = [str(word) for word in command]
         with self.log.open("ab") as log:
             log.write(f"\n$ {' '.join(words)}\n".encode())

@@ -30,17 +30,17 @@ def build_requirements(checkout: Path) -> list[str]:
 
 
 def without_open3d_cpu(requirements: list[str]) -> list[str]:
-    """Leave out open3d-cpu: the same module is there from `open3d`, and two would overwrite each other."""
+    """Leave out open3d-cpu where `open3d` is: the same module, one would overwrite the other."""
     return [requirement for requirement in requirements if not requirement.startswith("open3d")]
 
 
 def torch_index(asked: str | None, has_gpu: bool) -> str | None:
-    """Choose where PyTorch comes from: what was asked for, else CPU wheels, else (None) pip's default index."""
+    """Choose PyTorch's index: as asked, else CPU wheels, else the default one (None)."""
     return asked or (None if has_gpu else CPU_TORCH_INDEX)
 
 
 def answers(index: str) -> bool:
-    """Whether the package index can be reached, found out in a few seconds whatever the network does."""
+    """Whether the package index can be reached; known in seconds, whatever the network does."""
     reached = threading.Event()
 
     def ask() -> None:

@@ -1,7 +1,7 @@
-"""Route 2: a machine with ROS 2. rosdep, a virtual environment that sees the system's packages, colcon build.
+"""Route 2: a machine with ROS 2. rosdep, a venv that sees the system's packages, colcon build.
 
-Nothing of route 1 comes in: no ROS wheels, no constraints.txt, and the system's numpy stays as it is, because
-cv_bridge and rclpy of the distribution are compiled against it.
+Nothing of route 1 comes in: no ROS wheels, no constraints.txt. The system's numpy stays as it is,
+because cv_bridge and rclpy of the distribution are compiled against it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from progress import Progress, SetupError
 
 EXTRAS = ["sim", "train"]
 VENV = ".venv-ros"
-ADVICE = "read the lines above; every command can be run by hand as CONTRIBUTING.md or README.md describe."
+NETWORK_ADVICE = "check the network (and any proxy), then run the same command again."
 
 
 def set_up(
@@ -44,12 +44,13 @@ def set_up(
         progress.run(
             rosdep,
             env,
-            f"run `rosdep update`; as a user without sudo, ask for the packages. Also {ADVICE}",
+            "run `rosdep update`, or install by hand what is named above.",
         )
     with progress.step(f"Creating {VENV}, which sees the packages of the system"):
         if not python.exists():
-            progress.run([sys.executable, "-m", "venv", "--system-site-packages", checkout / VENV], env,
-                         "sudo apt-get install -y python3-venv, then run the same command again.")  # fmt: skip
+            venv = [sys.executable, "-m", "venv", "--system-site-packages", checkout / VENV]
+            advice = "sudo apt-get install -y python3-venv, then run the same command again."
+            progress.run(venv, env, advice)
     with progress.step("Installing PyTorch, transformers, Open3D and others"):
         _install_requirements(checkout, python, torch_index, env, progress)
     with progress.step(f"Building {workspace} (colcon build)"):
@@ -57,7 +58,9 @@ def set_up(
                  "--base-paths", checkout, "--packages-select", "lisa_ros",
                  "--build-base", workspace / "build", "--install-base", workspace / "install",
                  "--cmake-args", f"-DPython3_EXECUTABLE={python}"]  # fmt: skip
-        progress.run(build, env, ADVICE)
+        progress.run(
+            build, env, "read the first error in the log, then run the same command again."
+        )
     print(
         "\nReady. In each new shell:\n"
         f"    source {workspace}/install/setup.bash\n"
@@ -71,7 +74,8 @@ def _sourced_distribution() -> str:
     if not distribution:
         raise SetupError(
             "No ROS 2 in this shell: ROS_DISTRO is not set.\n"
-            "What to do: source it first (source /opt/ros/jazzy/setup.bash). Without ROS 2 use `make setup`."
+            "What to do: source it first (source /opt/ros/jazzy/setup.bash). "
+            "Without ROS 2 use `make setup`."
         )
     if lacking:
         raise SetupError(
@@ -101,12 +105,12 @@ def _install_requirements(
     keep_numpy = checkout / VENV / "keep_numpy.txt"
     keep_numpy.write_text(f"numpy=={answer.stdout.strip()}\n", encoding="utf-8")
     pip = [python, "-m", "pip", "install", "-c", keep_numpy]
-    advice = "check the network (and any proxy), then run the same command again."
     index = requirements.torch_index(torch_index, machine.has_nvidia_gpu())
     if index and requirements.answers(index):
-        progress.run([*pip, "--no-deps", "--index-url", index, "torch"], env, advice)
+        progress.run([*pip, "--no-deps", "--index-url", index, "torch"], env, NETWORK_ADVICE)
     elif index:
         progress.note(
-            f"{index} cannot be reached: taking the default index, whose build may be several GB larger"
+            f"{index} cannot be reached: taking the default index; "
+            "its build may be several GB larger"
         )
-    progress.run([*pip, *requirements.project_requirements(checkout, EXTRAS)], env, advice)
+    progress.run([*pip, *requirements.project_requirements(checkout, EXTRAS)], env, NETWORK_ADVICE)

@@ -1,4 +1,4 @@
-"""Route 1: no ROS on the machine. A .venv with ROS 2 Jazzy from PyPI, PyTorch, and the package's interfaces."""
+"""Route 1: no ROS on the machine. A .venv with ROS 2 Jazzy from PyPI, PyTorch, our interfaces."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ import requirements
 from progress import CommandFailedError, Progress, SetupError
 
 EXTRAS = ["ros", "sim", "train", "test", "dev"]
-NETWORK_ADVICE = "check the network (and any proxy), then run the same command again; what was downloaded is kept."
-# A sourced ROS, or a shell inside another environment of ROS wheels, would mix its libraries into this one.
+NETWORK_ADVICE = "check the network (and any proxy), then run the same command again."
+# A sourced ROS, or a shell inside another environment of ROS wheels, would mix its libraries in.
 FOREIGN_VARIABLES = (
-    "ROS_DISTRO", "AMENT_PREFIX_PATH", "CMAKE_PREFIX_PATH", "COLCON_PREFIX_PATH", "LD_LIBRARY_PATH",
-    "PYTHONPATH", "PYTHONHOME", "_ROS_WHEELS_BOOTSTRAP_COMPLETE",
+    "ROS_DISTRO", "AMENT_PREFIX_PATH", "CMAKE_PREFIX_PATH", "COLCON_PREFIX_PATH",
+    "LD_LIBRARY_PATH", "PYTHONPATH", "PYTHONHOME", "_ROS_WHEELS_BOOTSTRAP_COMPLETE",
 )  # fmt: skip
 LOAD_CHECK = "import numpy, open3d, rclpy, torch, transformers, lisa_ros.msg, lisa_ros.action"
 
@@ -65,10 +65,8 @@ def set_up(checkout: Path, state: Path, torch_index: str | None, progress: Progr
         _install_package(checkout, environment, progress)
     _check(environment, progress)
     stamp.put(dependencies=dependencies, package=package, torch_index=torch_index)
-    print(
-        f"Set up in {time.monotonic() - begin:.0f} s; .venv takes {_size_gb(checkout / '.venv'):.1f} GB.\n",
-        flush=True,
-    )
+    seconds, size_gb = time.monotonic() - begin, _size_gb(environment.folder)
+    print(f"Set up in {seconds:.0f} s; .venv takes {size_gb:.1f} GB.\n", flush=True)
 
 
 class _Environment:
@@ -88,7 +86,7 @@ class _Environment:
         }
 
     def works(self) -> bool:
-        """Whether the environment is whole, was made in this place, and has a Python that is new enough."""
+        """Whether the environment is whole, was made in this place, and has a new enough Python."""
         ask = "import sys, pip; print(sys.version_info >= (3, 11), sys.prefix)"
         command = [str(self.python), "-c", ask]
         try:
@@ -105,7 +103,7 @@ class _Environment:
             command, self.variables, f"remove {self.folder} and run the same command again."
         )
 
-    def pip(self, *arguments: str | Path, advice: str = NETWORK_ADVICE, **variables: str) -> None:
+    def pip(self, *arguments: object, advice: str = NETWORK_ADVICE, **variables: str) -> None:
         command = [self.python, "-m", "pip", "install", *arguments]
         self._progress.run(command, {**self.variables, **variables}, advice)
 
@@ -140,7 +138,7 @@ class _Stamp:
 
 @contextmanager
 def _marked(unfinished: Path) -> Iterator[None]:
-    """Leave a mark where the body is killed or interrupted: pip may have left half a package behind.
+    """Leave a mark where the body is killed or interrupted: pip may have left half a package.
 
     A command that failed by itself has cleaned up after itself, and what it installed can be kept.
     """
@@ -172,29 +170,24 @@ def _greet(intact: bool) -> None:
 def _install_torch(
     checkout: Path, environment: _Environment, asked: str | None, progress: Progress
 ) -> None:
-    pin = ["-c", checkout / "constraints.txt", "torch"]
     index = requirements.torch_index(asked, machine.has_nvidia_gpu())
-    if index is None:
-        with progress.step("Installing PyTorch (NVIDIA GPU found: the CUDA build, about 3 GB)"):
-            environment.pip(*pin)
-        return
-    title = (
-        "the CPU build, about 200 MB" if index == requirements.CPU_TORCH_INDEX else f"from {index}"
-    )
-    with progress.step(f"Installing PyTorch ({title})"):
-        if requirements.answers(index):
-            # Without its dependencies: they come with the next step, from the default index.
-            replace = ["--force-reinstall"] if asked else []
-            environment.pip("--no-deps", *replace, "--index-url", index, *pin)
-        elif asked and asked != requirements.CPU_TORCH_INDEX:
-            raise SetupError(
-                f"TORCH_INDEX={asked} does not answer. Check the address and the network, or leave it out."
-            )
-        else:
-            progress.note(
-                f"{index} cannot be reached: taking the default index, whose build may be several GB larger"
-            )
-            environment.pip(*pin)
+    source: list[str] = []
+    title = "PyTorch (an NVIDIA GPU was found: the CUDA build, about 3 GB)"
+    if index and requirements.answers(index):
+        # Without its dependencies: they come with the next step, from the default index.
+        source = ["--no-deps", "--index-url", index, *(["--force-reinstall"] if asked else [])]
+        cpu = index == requirements.CPU_TORCH_INDEX
+        title = f"PyTorch ({'the CPU build, about 200 MB' if cpu else f'from {index}'})"
+    elif index == requirements.CPU_TORCH_INDEX:
+        print(f"Note: {index} cannot be reached.", flush=True)
+        title = "PyTorch from the default index, whose build may be several GB larger"
+    elif index:
+        raise SetupError(
+            f"TORCH_INDEX={index} does not answer.\n"
+            "What to do: check the address and the network, or leave it out."
+        )
+    with progress.step(f"Installing {title}"):
+        environment.pip(*source, "-c", checkout / "constraints.txt", "torch")
 
 
 def _install_requirements(checkout: Path, environment: _Environment, progress: Progress) -> None:
@@ -218,7 +211,10 @@ def _install_package(checkout: Path, environment: _Environment, progress: Progre
 
 
 def _check(environment: _Environment, progress: Progress) -> None:
-    advice = "a system library is missing if the last line names a .so file; otherwise `make clean` and try again."
+    advice = (
+        "if the last line names a .so file, install the system package that has it; "
+        "otherwise start from nothing with `make clean`."
+    )
     with progress.step("Checking that everything loads"):
         progress.run([environment.python, "-c", LOAD_CHECK], environment.variables, advice)
 
