@@ -1,0 +1,92 @@
+"""Draw a contact sheet of rooms with requests and masks: `python -m lisa_ros.simulation.preview OUT.png`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from lisa_ros.errors import LisaError
+from lisa_ros.simulation.camera import CameraSpec
+from lisa_ros.simulation.requests import Request, sample_requests
+from lisa_ros.simulation.room import PRESETS, Room, generate_room
+from lisa_ros.types import UInt8Array
+
+_SIDE_PX, _LINE_PX, _LINES, _COLUMNS = 320, 15, 4, 4
+_TINTS = ((255, 40, 90), (40, 200, 255), (255, 200, 0), (120, 255, 80))
+
+
+def contact_sheet(rooms: Sequence[Room], seed: int = 0) -> Image.Image:
+    """Each room with a few requests below it; a request and its mask share a colour, absent ones are grey."""
+    rows = -(-len(rooms) // _COLUMNS)
+    cell = (_SIDE_PX + 8, _SIDE_PX + _LINES * _LINE_PX + 12)
+    sheet = Image.new("RGB", (cell[0] * min(_COLUMNS, len(rooms)), cell[1] * rows), "white")
+    for index, room in enumerate(rooms):
+        requests = sample_requests(room, np.random.default_rng([seed, index]), _LINES)
+        requests.sort(key=lambda request: not request.present)
+        corner = (index % _COLUMNS * cell[0] + 4, index // _COLUMNS * cell[1] + 4)
+        _draw_room(sheet, corner, room, requests)
+    return sheet
+
+
+def _draw_room(
+    sheet: Image.Image, corner: tuple[int, int], room: Room, requests: Sequence[Request]
+) -> None:
+    image = room.image.copy()
+    for request, tint in zip(requests, _TINTS, strict=False):
+        _outline(image, room, request, tint)
+    picture = Image.fromarray(image)
+    picture.thumbnail((_SIDE_PX, _SIDE_PX))
+    scale = _SIDE_PX / max(picture.size)
+    if scale > 1:
+        size = (round(picture.width * scale), round(picture.height * scale))
+        picture = picture.resize(size, Image.Resampling.BICUBIC)
+    sheet.paste(picture, corner)
+    draw = ImageDraw.Draw(sheet)
+    font = ImageFont.load_default(12)
+    for line, (request, tint) in enumerate(zip(requests, _TINTS, strict=False)):
+        y = corner[1] + _SIDE_PX + 2 + line * _LINE_PX
+        color = tuple(int(0.75 * c) for c in tint) if request.present else (130, 130, 130)
+        mark = "■" if request.present else "no:"
+        draw.text((corner[0], y), f"{mark} {request.text}"[:52], fill=color, font=font)
+
+
+def _outline(image: UInt8Array, room: Room, request: Request, tint: tuple[int, int, int]) -> None:
+    """Tint the border of the request's mask in place."""
+    mask = room.mask(request.target_ids)
+    inner = mask.copy()
+    for axis, step in ((0, 1), (0, -1), (1, 1), (1, -1)):
+        inner &= np.roll(mask, step, axis)
+    image[mask & ~inner] = tint
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; 0 when the sheet was written."""
+    parser = argparse.ArgumentParser(
+        prog="python -m lisa_ros.simulation.preview", description=__doc__
+    )
+    parser.add_argument("out", type=Path, help="the picture to write")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the first room")
+    parser.add_argument("--rooms", type=int, default=12, help="how many rooms")
+    parser.add_argument("--preset", choices=PRESETS, default="tabletop")
+    parser.add_argument(
+        "--size", type=int, nargs=2, metavar=("W", "H"), help="camera size; else mixed"
+    )
+    options = parser.parse_args(arguments)
+    camera = CameraSpec(*options.size) if options.size else None
+    try:
+        seeds = range(options.seed, options.seed + options.rooms)
+        rooms = [generate_room(seed, options.preset, camera) for seed in seeds]
+    except LisaError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    contact_sheet(rooms, options.seed).save(options.out)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
