@@ -61,7 +61,7 @@ def overrun(
 
 
 def _layers(mask: BoolArray) -> tuple[npt.NDArray[np.uint8], int]:
-    """Number pixels by their distance from the outline: 1 on it, last + 1 (returned) in the core."""
+    """Count the pixels' distance from the outline: 1 on it, last + 1 in the core; and last."""
     inner = _eroded(mask)
     outline_px = int(np.count_nonzero(mask)) - int(np.count_nonzero(inner))
     radius = 2.0 * np.count_nonzero(mask) / max(outline_px, 1)
