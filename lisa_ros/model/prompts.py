@@ -14,6 +14,7 @@ from lisa_ros.model.tokenizer import (
     IM_END_TOKEN,
     IM_START_TOKEN,
     IMAGE_TOKEN,
+    SEG_TOKEN,
     LisaTokenizer,
     Span,
 )
@@ -121,9 +122,9 @@ def render(
 ) -> list[Span]:
     """Build the prompt of a conversation about one image.
 
-    exchanges: pairs of a question (spans, without the image) and its answer. Answers are the
-    model's own and trusted. The last answer may be None: then the prompt ends where the model has
-    to go on.
+    exchanges: pairs of a question (spans, without the image) and its answer. The last answer may be
+    None: then the prompt ends where the model has to go on. Of an answer only `[SEG]` is trusted: a
+    model may have echoed anything else that looks like a special token from its question.
     """
     spans: list[Span] = []
     for index, (question, answer) in enumerate(exchanges):
@@ -134,12 +135,20 @@ def render(
         spans += question
         spans.append(Span(conversation.question_end, True))
         if answer is not None:
-            spans.append(Span(f" {answer}{conversation.answer_end}", True))
+            spans += [Span(" ", True), *_answer(answer), Span(conversation.answer_end, True)]
         elif index != len(exchanges) - 1:
             raise ConfigurationError(
                 f"Exchange {index} of {len(exchanges)} has no answer; only the last may be left "
                 "open."
             )
+    return spans
+
+
+def _answer(text: str) -> list[Span]:
+    first, *rest = text.split(SEG_TOKEN)
+    spans = [Span(first, False)]
+    for piece in rest:
+        spans += [Span(SEG_TOKEN, True), Span(piece, False)]
     return spans
 
 

@@ -1,0 +1,289 @@
+"""LISA behind the `Segmenter` protocol: encode an image once, prompt many times.
+
+The fast path. Per image: SAM's embedding, CLIP's tokens and the language model's keys and values of
+everything up to the question. Per question: one prefill, cached steps, one mask decoding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lisa_ros.errors import ConfigurationError, ModelError
+from lisa_ros.inference.answers import (
+    generated_answer,
+    raise_if_stopped,
+    refusal,
+    seg_probability,
+    supplied_answer,
+)
+from lisa_ros.inference.devices import device_named, dtype_named
+from lisa_ros.inference.generation import Prefix, encode_prefix, prefill
+from lisa_ros.inference.instruction import check_length, clean_instruction
+from lisa_ros.inference.segmenter import (
+    DEFAULT_MAX_NEW_TOKENS,
+    Capabilities,
+    EncodedImage,
+    Mode,
+    OnText,
+    ShouldStop,
+)
+from lisa_ros.inference.stopwatch import Stopwatch
+from lisa_ros.model.checkpoint import LoadedLisa, load_checkpoint
+from lisa_ros.model.preprocess import check_image, clip_input, sam_input, view_named
+from lisa_ros.model.prompts import (
+    IMAGE_PREFIX,
+    accepting_first_tokens,
+    conversation_named,
+    render,
+    text_of,
+    wrap_instruction,
+)
+from lisa_ros.model.tokenizer import Span
+from lisa_ros.types import BoolArray, Float32Array, Segmentation, Turn, UInt8Array
+
+MODES: tuple[Mode, ...] = ("prompted", "generated")
+
+Threshold = float | Literal["auto"] | None
+
+
+@dataclass(frozen=True, eq=False)
+class LisaImage(EncodedImage):
+    """An image as `LisaEngine` keeps it.
+
+    resized_hw: its size inside SAM's padded input. sam_embedding: [C,g,g]. prefix: the language
+    model's memory of the image. engine: who made it; nobody else can read it.
+    """
+
+    resized_hw: tuple[int, int]
+    sam_embedding: Tensor
+    prefix: Prefix
+    engine: LisaEngine
+
+
+class LisaEngine:
+    """A LISA checkpoint that answers instructions; a `Segmenter`.
+
+    Threads may share it: nothing in it changes after construction.
+    """
+
+    def __init__(
+        self,
+        loaded: LoadedLisa,
+        *,
+        conversation: str | None = None,
+        view: str | None = None,
+        prompt_template: str | None = None,
+        found_threshold: Threshold = "auto",
+    ) -> None:
+        """Set up a loaded checkpoint; whatever is not given is as the checkpoint says.
+
+        found_threshold: 0..1, None for "never refuse a prompted answer", "auto" for the
+        checkpoint's. Raises ConfigurationError, or TokenizerError when yes and no cannot be told
+        apart.
+        """
+        settings = loaded.settings
+        self._model = loaded.model.eval()
+        self._tokenizer = loaded.tokenizer
+        self._clip_processor = loaded.clip_processor
+        self._context = loaded.config.max_position_embeddings
+        self._conversation = conversation_named(conversation or settings.conversation)
+        self._accepting = sorted(accepting_first_tokens(self._tokenizer, self._conversation))
+        self._prefix_ids = self._tokenizer.encode_prompt(
+            [Span(self._conversation.opening + IMAGE_PREFIX, True)]
+        )
+        template = settings.prompt_template if prompt_template is None else prompt_template
+        wrap_instruction("", template)
+        threshold = settings.found_threshold if found_threshold == "auto" else found_threshold
+        if threshold is not None and not 0 <= threshold <= 1:
+            raise ConfigurationError(
+                f"found_threshold is {threshold}; expected 0..1, None or 'auto'."
+            )
+        self.capabilities = Capabilities(
+            name=loaded.path.name,
+            modes=MODES,
+            supports_redecode=True,
+            supports_streaming=True,
+            found_threshold=threshold,
+            demo_model=settings.demo_model,
+            view=view_named(settings.view if view is None else view),
+            prompt_template=template,
+        )
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        model: str | Path,
+        device: str = "cpu",
+        dtype: str = "float32",
+        *,
+        conversation: str | None = None,
+        view: str | None = None,
+        prompt_template: str | None = None,
+        found_threshold: Threshold = "auto",
+    ) -> LisaEngine:
+        """Load a checkpoint: a folder, a hub id, or the alias `lisa-tiny`.
+
+        device: "cpu", "cuda", "cuda:1" or "auto" (a GPU where there is one). dtype: "float32",
+        "bfloat16", "float16" (GPU only) or "auto" (bfloat16 on a GPU, float32 on a CPU). The
+        others are those of the constructor. Raises CheckpointError or a child of it, DeviceError,
+        ConfigurationError.
+        """
+        target = device_named(device)
+        return cls(
+            load_checkpoint(model, target, dtype_named(dtype, target)),
+            conversation=conversation,
+            view=view,
+            prompt_template=prompt_template,
+            found_threshold=found_threshold,
+        )
+
+    def encode_image(self, image: UInt8Array) -> LisaImage:
+        """Encode u8[H,W,3] RGB for any number of instructions. Raises ImageError."""
+        return self._encode(image, Stopwatch(self._model.device), None)
+
+    def prompt_ids(self, instruction: str, history: Sequence[Turn] = ()) -> list[int]:
+        """Return the ids that an instruction becomes, with IMAGE_TOKEN_INDEX for the image."""
+        return self._prompt_ids(self._question(instruction), history)
+
+    @torch.inference_mode()
+    def segment(
+        self,
+        image: UInt8Array | EncodedImage,
+        instruction: str,
+        *,
+        mode: Mode = "prompted",
+        history: Sequence[Turn] = (),
+        max_new_tokens: int = DEFAULT_MAX_NEW_TOKENS,
+        on_text: OnText | None = None,
+        should_stop: ShouldStop | None = None,
+    ) -> Segmentation:
+        """Answer one instruction; see `Segmenter.segment`.
+
+        Stages in timings_ms: sam_encode, clip_encode and prefix (unless the image came encoded),
+        prefill, generate (unless prompted), mask_decode.
+        """
+        _check_options(mode, max_new_tokens)
+        question = self._question(instruction)
+        ids = self._prompt_ids(question, history)
+        n_prompt = len(ids) - 1 + self._model.num_image_tokens
+        check_length(n_prompt, max_new_tokens if mode == "generated" else 0, self._context)
+        watch = Stopwatch(self._model.device)
+        encoded = (
+            self._own(image)
+            if isinstance(image, EncodedImage)
+            else self._encode(image, watch, should_stop)
+        )
+        raise_if_stopped(should_stop)
+        with watch.stage("prefill"):
+            prompted = prefill(self._model, encoded.prefix, ids)
+            probability = seg_probability(self._model, prompted, self._accepting)
+        raise_if_stopped(should_stop)
+        threshold = self.capabilities.found_threshold if mode == "prompted" else None
+        if mode == "generated":
+            with watch.stage("generate"):
+                answer = generated_answer(
+                    self._model, self._tokenizer, prompted, max_new_tokens, on_text, should_stop
+                )
+        else:
+            refused = threshold is not None and probability < threshold
+            answer = refusal(prompted) if refused else supplied_answer(prompted)
+            if on_text is not None:
+                on_text(answer.text)
+        raise_if_stopped(should_stop, answer.text)
+        with watch.stage("mask_decode"):
+            embeddings = self._model.seg_embeddings(answer.seg_states)
+            masks, scores = self._masks(encoded, embeddings)
+        return Segmentation(
+            text=answer.text,
+            prompt_text=text_of(question),
+            masks=masks,
+            scores=scores,
+            seg_embeddings=embeddings.float().cpu().numpy(),
+            seg_probability=probability,
+            found=len(masks) > 0,
+            calibrated=threshold is not None,
+            timings_ms=watch.timings_ms,
+        )
+
+    @torch.inference_mode()
+    def decode(
+        self, image: EncodedImage, seg_embeddings: Float32Array
+    ) -> tuple[BoolArray, Float32Array]:
+        """Decode embeddings f32[S,D] of an earlier answer on this image; no language model runs.
+
+        Returns masks bool[S,H,W] and scores f32[S]. Raises ModelError for another shape or an image
+        of another engine.
+        """
+        width = self._model.config.out_dim
+        if seg_embeddings.ndim != 2 or seg_embeddings.shape[1] != width:
+            raise ModelError(
+                f"Got embeddings {list(seg_embeddings.shape)}, expected [S,{width}] of this model."
+            )
+        embeddings = torch.tensor(
+            seg_embeddings, device=self._model.device, dtype=self._model.dtype
+        )
+        return self._masks(self._own(image), embeddings)
+
+    @torch.inference_mode()
+    def _encode(
+        self, image: UInt8Array, watch: Stopwatch, should_stop: ShouldStop | None
+    ) -> LisaImage:
+        image = check_image(image)
+        model, view = self._model, self.capabilities.view
+        with watch.stage("sam_encode"):
+            pixels, resized_hw = sam_input(image, model.sam.config.image_size)
+            sam_embedding = model.encode_sam(pixels[None].to(model.device, model.dtype))[0]
+        raise_if_stopped(should_stop)
+        with watch.stage("clip_encode"):
+            seen = clip_input(image, self._clip_processor, view)
+            image_tokens = model.encode_clip(seen[None].to(model.device, model.dtype))
+        raise_if_stopped(should_stop)
+        with watch.stage("prefix"):
+            prefix = encode_prefix(model, self._prefix_ids, image_tokens)
+        return LisaImage(image.shape[:2], resized_hw, sam_embedding, prefix, self)
+
+    def _question(self, instruction: str) -> list[Span]:
+        return wrap_instruction(clean_instruction(instruction), self.capabilities.prompt_template)
+
+    def _prompt_ids(self, question: list[Span], history: Sequence[Turn]) -> list[int]:
+        exchanges = [([Span(turn.instruction, False)], turn.response) for turn in history]
+        spans = render(self._conversation, [*exchanges, (question, None)])
+        return self._tokenizer.encode_prompt(spans)
+
+    def _own(self, image: EncodedImage) -> LisaImage:
+        if not isinstance(image, LisaImage) or image.engine is not self:
+            raise ModelError(
+                "This image was encoded by another model or engine, which other weights cannot "
+                "read. "
+                "Encode it with the engine that is asked."
+            )
+        return image
+
+    def _masks(self, encoded: LisaImage, embeddings: Tensor) -> tuple[BoolArray, Float32Array]:
+        low_res, _ = self._model.decode_masks(encoded.sam_embedding, embeddings)
+        logits = self._model.postprocess_masks(low_res, encoded.resized_hw, encoded.image_hw)
+        return (logits > 0).cpu().numpy(), _stability(logits)
+
+
+def _stability(logits: Tensor) -> Float32Array:
+    """Return the IoU f32[S] of each mask at logit +1 and at -1; 0 where even the latter is empty.
+
+    Both are nested, so that it is a ratio of areas. SAM's own IoU head is not trained in LISA.
+    """
+    inner = (logits > 1).sum(dim=(1, 2)).double()
+    outer = (logits > -1).sum(dim=(1, 2)).double()
+    return (inner / outer.clamp(min=1)).cpu().numpy().astype(np.float32)
+
+
+def _check_options(mode: str, max_new_tokens: int) -> None:
+    if mode not in MODES:
+        raise ConfigurationError(f"Unknown mode {mode!r}; choose one of {', '.join(MODES)}.")
+    if max_new_tokens < 1:
+        raise ConfigurationError(f"max_new_tokens is {max_new_tokens}; expected at least 1.")

@@ -1,0 +1,78 @@
+"""From what a user sent to a sentence for the model, or a typed error that says why not."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from lisa_ros.errors import (
+    EmptyInstructionError,
+    InstructionEncodingError,
+    InstructionError,
+    InstructionTooLongError,
+)
+
+
+def clean_instruction(instruction: str | bytes) -> str:
+    """Return the sentence, free of control characters and of white space around it.
+
+    Tabs, line ends and other control characters that are white space become spaces; every other
+    control character is dropped, as nobody speaks them and the model never saw one. All scripts and
+    any amount of ordinary space inside the sentence stay as they are.
+
+    Raises InstructionEncodingError for what is not valid UTF-8 (bytes, or text with lone
+    surrogates), EmptyInstructionError when nothing is left, InstructionError for what is not text
+    at all.
+    """
+    text = _decoded(instruction)
+    spaced = "".join(" " if c.isspace() and _is_control(c) else c for c in text)
+    cleaned = "".join(c for c in spaced if not _is_control(c)).strip()
+    if not cleaned:
+        raise EmptyInstructionError(
+            f"The instruction {_short(text)} holds nothing to look for; say what is wanted, for "
+            'example "the red mug".'
+        )
+    return cleaned
+
+
+def check_length(n_prompt: int, n_new: int, context: int) -> None:
+    """Raise InstructionTooLongError unless a prompt and its answer fit the model's context.
+
+    n_prompt: positions of the prompt, those of the image included. n_new: positions kept for the
+    answer. context: positions that the model was made for. Upstream has no limit at inference, it
+    then computes with positions that were never trained.
+    """
+    allowed = context - n_new
+    if n_prompt > allowed:
+        raise InstructionTooLongError(
+            f"The prompt has {n_prompt} tokens (image, template, earlier turns and instruction); "
+            f"{allowed} are allowed: {context} of the model's context less {n_new} for the answer. "
+            "Shorten the instruction, forget earlier turns, or ask for fewer new tokens."
+        )
+
+
+def _decoded(instruction: str | bytes) -> str:
+    if isinstance(instruction, bytes):
+        try:
+            return instruction.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise InstructionEncodingError(
+                f"The instruction is not valid UTF-8: byte {error.start} is "
+                f"0x{instruction[error.start]:02x}. Send it as UTF-8."
+            ) from error
+    if not isinstance(instruction, str):
+        raise InstructionError(f"Got a {type(instruction).__name__} as instruction, expected text.")
+    lone = [i for i, c in enumerate(instruction) if unicodedata.category(c) == "Cs"]
+    if lone:
+        raise InstructionEncodingError(
+            f"The instruction is not valid Unicode: character {lone[0]} is the lone surrogate "
+            f"U+{ord(instruction[lone[0]]):04X}. It was decoded from something that is not UTF-8."
+        )
+    return instruction
+
+
+def _is_control(character: str) -> bool:
+    return unicodedata.category(character) == "Cc"
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 40 else f"{text[:40]}...")
