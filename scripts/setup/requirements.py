@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 import tomllib
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 
 CPU_TORCH_INDEX = "https://download.pytorch.org/whl/cpu"
 PROBE_TIMEOUT_S = 5.0
 
 
-def project_requirements(checkout: Path, extras: list[str]) -> list[str]:
-    """List the package's dependencies with those of its extras."""
+def project_requirements(
+    checkout: Path, extras: list[str], python: Path, env: Mapping[str, str]
+) -> list[str]:
+    """List the package's dependencies with those of its extras, for the environment of `python`.
+
+    Open3D is left out where `open3d` is installed: `open3d-cpu` is the same module under another
+    name, and one would overwrite the other.
+    """
     project = tomllib.loads((checkout / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     optional = project["optional-dependencies"]
-    return [
-        *project["dependencies"],
-        *(requirement for extra in extras for requirement in optional[extra]),
-    ]
+    wanted = [*project["dependencies"], *(each for extra in extras for each in optional[extra])]
+    ask = [str(python), "-m", "pip", "show", "-q", "open3d"]
+    if subprocess.run(ask, env=env, capture_output=True).returncode == 0:
+        wanted = [each for each in wanted if not each.startswith("open3d")]
+    return wanted
 
 
 def build_requirements(checkout: Path) -> list[str]:
@@ -27,11 +36,6 @@ def build_requirements(checkout: Path) -> list[str]:
     pyproject = tomllib.loads((checkout / "pyproject.toml").read_text(encoding="utf-8"))
     requires: list[str] = pyproject["build-system"]["requires"]
     return requires
-
-
-def without_open3d_cpu(requirements: list[str]) -> list[str]:
-    """Leave out open3d-cpu where `open3d` is: the same module, one would overwrite the other."""
-    return [requirement for requirement in requirements if not requirement.startswith("open3d")]
 
 
 def torch_index(asked: str | None, has_gpu: bool) -> str | None:

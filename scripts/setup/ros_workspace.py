@@ -113,4 +113,8 @@ def _install_requirements(
             f"{index} cannot be reached: taking the default index; "
             "its build may be several GB larger"
         )
-    progress.run([*pip, *requirements.project_requirements(checkout, EXTRAS)], env, NETWORK_ADVICE)
+    progress.run(
+        [*pip, *requirements.project_requirements(checkout, EXTRAS, python, env)],
+        env,
+        NETWORK_ADVICE,
+    )

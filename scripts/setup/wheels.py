@@ -107,10 +107,6 @@ class _Environment:
         command = [self.python, "-m", "pip", "install", *arguments]
         self._progress.run(command, {**self.variables, **variables}, advice)
 
-    def has(self, distribution: str) -> bool:
-        command = [str(self.python), "-m", "pip", "show", "-q", distribution]
-        return subprocess.run(command, env=self.variables, capture_output=True).returncode == 0
-
 
 class _Stamp:
     """What the last finished set-up was made from."""
@@ -191,13 +187,11 @@ def _install_torch(
 
 
 def _install_requirements(checkout: Path, environment: _Environment, progress: Progress) -> None:
-    wanted = requirements.project_requirements(checkout, EXTRAS) + requirements.build_requirements(
-        checkout
-    )
-    if environment.has("open3d"):
-        wanted = requirements.without_open3d_cpu(wanted)
+    python, variables = environment.python, environment.variables
+    wanted = requirements.project_requirements(checkout, EXTRAS, python, variables)
+    wanted += requirements.build_requirements(checkout)
     with progress.step(
-        "Installing ROS 2 Jazzy (rclpy, Fast DDS), transformers, Open3D and others (about 350 MB)"
+        "Installing ROS 2 Jazzy (rclpy, Fast DDS), transformers, Open3D and others (about 290 MB)"
     ):
         environment.pip("-c", checkout / "constraints.txt", *wanted)
 
