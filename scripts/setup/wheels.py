@@ -115,12 +115,10 @@ class _Stamp:
         self._path = path
 
     def get(self, key: str) -> str | None:
+        # Absent, or cut off by an interruption: both mean that nothing is known.
         try:
             values = json.loads(self._path.read_text(encoding="utf-8"))
-        except (
-            OSError,
-            ValueError,
-        ):  # absent, or cut off by an interruption: both mean that nothing is known
+        except (OSError, ValueError):
             return None
         return values.get(key) if isinstance(values, dict) else None
 
