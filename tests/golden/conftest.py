@@ -1,0 +1,75 @@
+"""`--golden-dir DIR`, and a table of the largest deviations at the end of the run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from golden_comparison import Deviations
+from golden_data import REPOSITORY_COPY, GoldenSet
+
+_SET = pytest.StashKey[GoldenSet]()
+_DEVIATIONS = pytest.StashKey[Deviations]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--golden-dir",
+        type=Path,
+        default=REPOSITORY_COPY,
+        help="a directory of golden data (checkpoints ckpt_*, g1/*/cases.json, MANIFEST.json)",
+    )
+
+
+def _golden_set(config: pytest.Config) -> GoldenSet:
+    if _SET not in config.stash:
+        # A run of the whole suite reads this file too late for its option to exist.
+        root = config.getoption("golden_dir", default=REPOSITORY_COPY)
+        if not (root / "MANIFEST.json").is_file():
+            raise pytest.UsageError(f"--golden-dir: {root} has no MANIFEST.json")
+        config.stash[_SET] = GoldenSet.read(root)
+        config.stash[_DEVIATIONS] = Deviations()
+    return config.stash[_SET]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    golden_set = _golden_set(metafunc.config)
+    found = {
+        "checkpoint": golden_set.checkpoints,
+        "image": golden_set.images,
+        "case": golden_set.cases,
+    }
+    for fixture, values in found.items():
+        if fixture in metafunc.fixturenames:
+            assert values, f"{golden_set.root} has no {fixture}"
+            metafunc.parametrize(fixture, values, ids=[v.name for v in values])
+
+
+@pytest.fixture(scope="session")
+def golden_set(pytestconfig: pytest.Config) -> GoldenSet:
+    return _golden_set(pytestconfig)
+
+
+@pytest.fixture(scope="session")
+def deviations(pytestconfig: pytest.Config) -> Deviations:
+    return pytestconfig.stash[_DEVIATIONS]
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    if _DEVIATIONS not in config.stash or not config.stash[_DEVIATIONS].rows:
+        return
+    golden_set = config.stash[_SET]
+    terminalreporter.section(f"golden deviations: {golden_set.root}")
+    terminalreporter.write_line(
+        f"{len(golden_set.checkpoints)} checkpoints, {len(golden_set.images)} images, "
+        f"{len(golden_set.cases)} cases"
+    )
+    if golden_set.listed_elsewhere:
+        terminalreporter.write_line(
+            f"{len(golden_set.listed_elsewhere)} cases of cases.json are not part of this copy: "
+            "neither in MANIFEST.json nor on the disk"
+        )
+    for line in config.stash[_DEVIATIONS].table():
+        terminalreporter.write_line(line)

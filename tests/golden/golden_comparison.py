@@ -1,0 +1,61 @@
+"""Comparing arrays with golden ones: every deviation is remembered, every failure listed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass
+class Deviations:
+    """The largest deviation of each quantity, its tolerance, and how many arrays there were."""
+
+    rows: dict[str, tuple[float, float, int]] = field(default_factory=dict)
+
+    def add(self, quantity: str, deviation: float, tolerance: float) -> None:
+        largest, _, count = self.rows.get(quantity, (0.0, tolerance, 0))
+        self.rows[quantity] = (max(largest, deviation), tolerance, count + 1)
+
+    def table(self) -> list[str]:
+        width = max(len(quantity) for quantity in self.rows)
+        lines = [f"{'quantity':{width}}  largest    tolerance  arrays"]
+        for quantity, (largest, tolerance, count) in self.rows.items():
+            allowed = "equal" if tolerance == 0 else f"{tolerance:.1e}"
+            lines.append(f"{quantity:{width}}  {largest:.1e}    {allowed:9}  {count}")
+        return lines
+
+
+@dataclass
+class Comparison:
+    """Compares the arrays of one file; `close` takes NaN and wrong shapes for failures."""
+
+    deviations: Deviations
+    failures: list[str] = field(default_factory=list)
+
+    def equal(self, quantity: str, got: npt.ArrayLike, expected: npt.ArrayLike) -> None:
+        got, expected = np.asarray(got), np.asarray(expected)
+        if got.shape != expected.shape:
+            self.failures.append(f"{quantity}: shape {got.shape}, expected {expected.shape}")
+            return
+        different = int((got != expected).sum())
+        self.deviations.add(quantity, float(different), 0.0)
+        if different:
+            self.failures.append(f"{quantity}: {different} of {expected.size} values differ")
+
+    def close(
+        self, quantity: str, got: npt.ArrayLike, expected: npt.ArrayLike, tolerance: float
+    ) -> None:
+        got = np.asarray(got, dtype=np.float64)
+        expected = np.asarray(expected, dtype=np.float64)
+        if got.shape != expected.shape:
+            self.failures.append(f"{quantity}: shape {got.shape}, expected {expected.shape}")
+            return
+        deviation = float(np.abs(got - expected).max(initial=0.0))
+        self.deviations.add(quantity, deviation, tolerance)
+        if not deviation <= tolerance:
+            self.failures.append(f"{quantity}: off by {deviation:.3g}, allowed {tolerance:g}")
+
+    def finish(self) -> None:
+        assert not self.failures, "\n".join(self.failures)
