@@ -52,6 +52,7 @@ class RgbdFrame:
 
     image: u8[H,W,3] RGB. depth_m: f32[H,W] z-depth registered to colour, NaN where nothing was measured;
     None when the camera has no depth. frame_id: the optical frame. stamp_ns: when the image was taken.
+    rays: f64[H,W,2] = (x/z, y/z) of every pixel of an unrectified image; None for a pinhole.
     """
 
     image: UInt8Array
@@ -59,6 +60,7 @@ class RgbdFrame:
     intrinsics: Intrinsics | None
     frame_id: str
     stamp_ns: int
+    rays: Float64Array | None = None
 
 
 @dataclass(frozen=True)

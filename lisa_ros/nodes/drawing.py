@@ -1,0 +1,98 @@
+"""The overlay picture: the camera image with each target's mask, outline, cross and coordinates."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from lisa_ros.nodes.answers import Answer, FoundTarget
+from lisa_ros.types import BoolArray, Intrinsics, Target3D, UInt8Array
+
+# Colours that stay apart on indoor images and for most colour-blind people (Okabe and Ito, 2008).
+PALETTE = (
+    (230, 159, 0),
+    (86, 180, 233),
+    (0, 158, 115),
+    (240, 228, 66),
+    (213, 94, 0),
+    (204, 121, 167),
+)
+_MASK_OPACITY = 0.45
+
+
+def target_color(target_id: int) -> tuple[int, int, int]:
+    """Return the RGB colour of a target id, the same in every picture, marker and cloud."""
+    return PALETTE[(target_id - 1) % len(PALETTE)]
+
+
+def draw_overlay(answer: Answer) -> UInt8Array:
+    """Return the answer's camera image u8[H,W,3] with what was found drawn over it.
+
+    The answer must have a frame.
+    """
+    assert answer.frame is not None
+    image = answer.frame.image.copy()
+    for target in reversed(answer.targets):
+        blend_mask(image, target.mask, target_color(target.target_id))
+    picture = Image.fromarray(image)
+    draw = ImageDraw.Draw(picture)
+    for target in answer.targets:
+        _draw_label(draw, target, answer)
+    if not answer.targets:
+        write(draw, (4, 4), f"{answer.status.name}: {answer.instruction}", (255, 255, 255))
+    return np.asarray(picture)
+
+
+def blend_mask(image: UInt8Array, mask: BoolArray, color: tuple[int, int, int]) -> None:
+    """Tint the pixels of a mask bool[H,W] in image u8[H,W,3], in place, its outline fully."""
+    tint = np.array(color, dtype=np.float32)
+    image[mask] = ((1 - _MASK_OPACITY) * image[mask] + _MASK_OPACITY * tint).astype(np.uint8)
+    image[outline(mask)] = color
+
+
+def outline(mask: BoolArray) -> BoolArray:
+    """Return the pixels of a mask that have a pixel outside it as their neighbour, bool[H,W]."""
+    inner = np.zeros_like(mask)
+    inner[1:-1, 1:-1] = (
+        mask[1:-1, 1:-1] & mask[:-2, 1:-1] & mask[2:, 1:-1] & mask[1:-1, :-2] & mask[1:-1, 2:]
+    )
+    return mask & ~inner
+
+
+def pixel_of(position: np.ndarray, intrinsics: Intrinsics) -> tuple[float, float]:
+    """Return the pixel (u, v) that a point f64[3] in the optical frame is seen at."""
+    return (
+        float(intrinsics.fx * position[0] / position[2] + intrinsics.cx),
+        float(intrinsics.fy * position[1] / position[2] + intrinsics.cy),
+    )
+
+
+def write(
+    draw: ImageDraw.ImageDraw, place: tuple[float, float], text: str, color: tuple[int, int, int]
+) -> None:
+    """Write text with a dark edge, so that it can be read on any image."""
+    draw.text(place, text, fill=color, font=font(12), stroke_width=1, stroke_fill=(0, 0, 0))
+
+
+def font(size_px: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """Return the typeface that comes with Pillow."""
+    return ImageFont.load_default(size_px)
+
+
+def _draw_label(draw: ImageDraw.ImageDraw, target: FoundTarget, answer: Answer) -> None:
+    rows, columns = np.nonzero(target.mask)
+    u, v = float(np.median(columns)), float(np.median(rows))
+    label = f"{target.target_id}: no depth"
+    if isinstance(target.lifted, Target3D):
+        x, y, z = target.lifted.position
+        label = f"{target.target_id}: {x:+.2f} {y:+.2f} {z:+.2f} m"
+    for arm in ((-5, 0, 5, 0), (0, -5, 0, 5)):
+        draw.line((u + arm[0], v + arm[1], u + arm[2], v + arm[3]), fill=(255, 255, 255), width=1)
+    left = min(max(float(columns.min()), 2.0), max(2.0, draw.im.size[0] - 7.0 * len(label)))
+    top = float(rows.min()) - 16
+    write(
+        draw,
+        (left, top if top > 0 else float(rows.max()) + 3),
+        label,
+        target_color(target.target_id),
+    )

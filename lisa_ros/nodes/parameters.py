@@ -1,0 +1,232 @@
+"""The parameters of the perception node, each declared once.
+
+Default, type, unit, range, meaning and when it may change stand in one place. The dataclass is the
+declaration and the snapshot that the node works with. Pure Python but for `declare`, which takes
+the rclpy node it declares on.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import Field, dataclass, field, fields
+from typing import Any, get_type_hints
+
+from lisa_ros.errors import ConfigurationError
+
+
+class Change(enum.Enum):
+    """When a parameter may be set after the start."""
+
+    ANY_TIME = "any time"
+    UNCONFIGURED = "only while the node is unconfigured"
+    AT_START = "only at the start"
+
+
+def _parameter(
+    default: Any,
+    description: str,
+    *,
+    unit: str = "",
+    minimum: float | None = None,
+    maximum: float | None = None,
+    choices: tuple[str, ...] = (),
+    change: Change = Change.UNCONFIGURED,
+) -> Any:
+    """Return a dataclass field that carries the declaration; a default of None means "not set"."""
+    return field(
+        default=default,
+        metadata={
+            "description": description,
+            "unit": unit,
+            "minimum": minimum,
+            "maximum": maximum,
+            "choices": choices,
+            "change": change,
+        },
+    )
+
+
+@dataclass(frozen=True)
+class PerceptionParameters:
+    """The values of the perception node's parameters at one moment."""
+
+    model: str = _parameter(
+        "", "Checkpoint that answers: a directory, a hub id, or the alias lisa-tiny. Empty: none."
+    )
+    device: str = _parameter(
+        "auto", "Where the model runs: auto (a GPU if there is one), cpu, cuda, cuda:1, ..."
+    )
+    dtype: str = _parameter(
+        "auto",
+        "Number format of the weights; auto: bfloat16 on a GPU that has it, float32 on a CPU.",
+        choices=("auto", "float32", "bfloat16", "float16"),
+    )
+    mode: str = _parameter(
+        "prompted",
+        "How an answer is made: prompted (supplied, one pass, fast) or generated (token by token).",
+        choices=("prompted", "generated"),
+        change=Change.ANY_TIME,
+    )
+    view: str = _parameter(
+        "",
+        "What the language model sees of a wide image: center (crops the sides) or letterbox. "
+        "Empty: the checkpoint's own.",
+        choices=("", "center", "letterbox"),
+    )
+    prompt_template: str = _parameter(
+        "",
+        "Wraps each instruction; must contain {instruction}. Empty: the checkpoint's own.",
+    )
+    found_threshold: float | None = _parameter(
+        None,
+        "A prompted answer is NOT_FOUND when seg_probability is below this. Not set: the "
+        "checkpoint's own.",
+        unit="probability",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    policy: str = _parameter(
+        "replace",
+        "What a new instruction does to the one that runs: replace cancels it.",
+        choices=("replace",),
+    )
+    max_targets: int = _parameter(
+        8, "Most targets in one answer, best first.", minimum=1, maximum=254, change=Change.ANY_TIME
+    )
+    answer_timeout_s: float = _parameter(
+        60.0,
+        "Time for an instruction that comes by topic; 0: no limit.",
+        unit="s",
+        minimum=0.0,
+        maximum=3600.0,
+        change=Change.ANY_TIME,
+    )
+    frame_wait_s: float = _parameter(
+        2.0,
+        "Longest wait for a fresh frame before the answer is STALE_INPUT.",
+        unit="s",
+        minimum=0.0,
+        maximum=600.0,
+        change=Change.ANY_TIME,
+    )
+    max_frame_age_s: float = _parameter(
+        1.0,
+        "A frame whose stamp is further than this from the node's clock is not used.",
+        unit="s",
+        minimum=0.01,
+        maximum=3600.0,
+        change=Change.ANY_TIME,
+    )
+    sync_slop_s: float = _parameter(
+        0.02,
+        "Largest difference between the stamps of image, depth and camera_info of one frame.",
+        unit="s",
+        minimum=0.0,
+        maximum=1.0,
+    )
+    target_frame: str = _parameter(
+        "",
+        "Frame that targets are given in, by camera_to_target. Empty: the image's optical frame.",
+    )
+    rectified: bool = _parameter(
+        False,
+        "Whether the colour image is rectified: then P of camera_info counts, else K and D do.",
+    )
+    camera_to_target: tuple[float, ...] | None = _parameter(
+        None,
+        "Fixed pose of the camera's optical frame in target_frame: x, y, z, qx, qy, qz, qw.",
+        unit="m, unit quaternion",
+    )
+    autostart: bool = _parameter(
+        True,
+        "Configure and activate at the start, without a lifecycle manager.",
+        change=Change.AT_START,
+    )
+
+
+def specifications() -> dict[str, Field[Any]]:
+    """Return the declaration of each parameter by name."""
+    return {spec.name: spec for spec in fields(PerceptionParameters)}
+
+
+def refusal(name: str, value: Any, *, configured: bool) -> str | None:
+    """Return why this value cannot be set now, or None; types and ranges are rclpy's business."""
+    spec = specifications().get(name)
+    if spec is None:
+        return None  # use_sim_time and the like belong to rclpy
+    choices, change = spec.metadata["choices"], spec.metadata["change"]
+    if choices and value not in choices:
+        return f"{name} is {value!r}; expected one of {', '.join(map(repr, choices))}"
+    if name == "prompt_template" and value and "{instruction}" not in value:
+        return f"prompt_template {value!r} does not contain {{instruction}}"
+    if name == "camera_to_target" and value is not None and len(value) != 7:
+        return f"camera_to_target has {len(value)} numbers; expected 7: x, y, z, qx, qy, qz, qw"
+    if change is Change.UNCONFIGURED and configured:
+        return f"{name} can be set {change.value}: run the lifecycle transition cleanup first"
+    return None
+
+
+def declare(node: Any) -> None:
+    """Declare every parameter on a node; an override that cannot be is rclpy's exception."""
+    from rcl_interfaces.msg import ParameterDescriptor
+    from rclpy.parameter import Parameter
+
+    types = get_type_hints(PerceptionParameters)
+    for name, spec in specifications().items():
+        unset_type = _UNSET_TYPES.get(types[name])
+        initial = spec.default if unset_type is None else Parameter.Type[unset_type]
+        node.declare_parameter(name, initial, ParameterDescriptor(**_descriptor(spec)))
+
+
+def read(node: Any) -> PerceptionParameters:
+    """Return the present values of a node's parameters."""
+    return PerceptionParameters(
+        **{
+            name: _plain(node.get_parameter_or(name, alternative_value=None))
+            for name in specifications()
+        }
+    )
+
+
+def check(parameters: PerceptionParameters) -> None:
+    """Raise ConfigurationError when the values contradict each other."""
+    if parameters.target_frame and parameters.camera_to_target is None:
+        raise ConfigurationError(
+            f"target_frame is {parameters.target_frame!r}, but camera_to_target is not set; this "
+            "version has no other source of transforms. Set both, or neither."
+        )
+    if parameters.camera_to_target is not None and not parameters.target_frame:
+        raise ConfigurationError(
+            "camera_to_target is set, but target_frame is empty. Set both, or neither."
+        )
+
+
+# A parameter that may be "not set" is declared by its type alone.
+_UNSET_TYPES = {float | None: "DOUBLE", tuple[float, ...] | None: "DOUBLE_ARRAY"}
+
+
+def _plain(parameter: Any) -> Any:
+    value = None if parameter is None else parameter.value
+    return tuple(value) if value is not None and not isinstance(value, str | int | float) else value
+
+
+def _descriptor(spec: Field[Any]) -> dict[str, Any]:
+    from rcl_interfaces.msg import FloatingPointRange, IntegerRange
+
+    facts = spec.metadata
+    unit = f" [{facts['unit']}]" if facts["unit"] else ""
+    descriptor: dict[str, Any] = {
+        "description": f"{facts['description']}{unit}",
+        "read_only": facts["change"] is Change.AT_START,
+        "additional_constraints": f"May change {facts['change'].value}."
+        + (f" One of {', '.join(map(repr, facts['choices']))}." if facts["choices"] else ""),
+    }
+    if facts["minimum"] is not None and isinstance(spec.default, int):
+        descriptor["integer_range"] = [
+            IntegerRange(from_value=facts["minimum"], to_value=facts["maximum"], step=0)
+        ]
+    elif facts["minimum"] is not None:
+        descriptor["floating_point_range"] = [
+            FloatingPointRange(from_value=facts["minimum"], to_value=facts["maximum"], step=0.0)
+        ]
+    return descriptor

@@ -1,0 +1,338 @@
+"""The node `perception`: a sentence and a camera in, masks and 3D targets out.
+
+A managed node. Configuring loads the model on the worker's thread, activating connects the camera.
+Callbacks only file messages and hand requests to the worker, which answers them one at a time
+(answering.py has that path from top to bottom).
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from concurrent import futures
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.clock import Clock, ClockType
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from rclpy.qos import qos_profile_sensor_data
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import String
+from std_srvs.srv import Trigger
+
+from lisa_ros.errors import ConfigurationError, EmptyInstructionError, LisaError
+from lisa_ros.geometry import make_transform
+from lisa_ros.msg import Perception
+from lisa_ros.nodes import parameters as node_parameters
+from lisa_ros.nodes.answering import Answerer, AnswerSettings, TargetFrame
+from lisa_ros.nodes.answers import Answer, Request, StopSignal, unanswered
+from lisa_ros.nodes.conversions import ModelFacts
+from lisa_ros.nodes.diagnostics import NodeState, Phase, diagnostics_message, why_not_active
+from lisa_ros.nodes.frame_decoding import CAMERA_INFO, DEPTH, IMAGE
+from lisa_ros.nodes.frames import Camera
+from lisa_ros.nodes.parameters import PerceptionParameters
+from lisa_ros.nodes.process import run_node
+from lisa_ros.nodes.publishing import AnswerPublisher
+from lisa_ros.nodes.reason_action import OnProgress, ReasonServer
+from lisa_ros.nodes.segmenters import LoadSegmenter, load_segmenter, release_device_memory
+from lisa_ros.nodes.worker import ModelWorker
+from lisa_ros.types import Status
+
+if TYPE_CHECKING:
+    from lisa_ros.inference.segmenter import Mode
+
+_NO_MODEL = (
+    "No model is given. Set the parameter `model` to a LISA checkpoint: a directory, a hub id such "
+    "as xinlai/LISA-7B-v1, or lisa-tiny, the small demonstration model that comes with this "
+    "package. The README lists weights and their licences."
+)
+_NO_FACTS = ModelFacts(name="", demo_model=False)
+_CLEARED = "Stopped and cleared."
+_CLOSE_TIMEOUT_S = 5.0
+# Transitions and parameters, requests, camera, diagnostics: none of them waits for another.
+_EXECUTOR_THREADS = 4
+
+_SUCCESS, _FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
+
+
+class PerceptionNode(LifecycleNode):
+    """The node; see the module. load: how configuring gets the backend (tests pass their own)."""
+
+    def __init__(self, load: LoadSegmenter = load_segmenter) -> None:
+        super().__init__("perception", namespace="lisa")
+        self._load = load
+        self._phase = Phase.UNCONFIGURED
+        self._problem = ""
+        self._model = _NO_FACTS
+        self._answerer: Answerer | None = None
+        self._camera: Camera | None = None
+        self._camera_subscriptions: list[Any] = []
+        self._last_answer: Answer | None = None
+        self._instruction_ids = itertools.count(1)
+        self.add_on_set_parameters_callback(self._check_parameters)
+        node_parameters.declare(self)
+        self._publisher = AnswerPublisher(self)
+        self._worker = ModelWorker(self._answer)
+        self._serve()
+        if self._parameters_now().autostart:
+            self._autostart_timer = self.create_timer(0.01, self._autostart, clock=_STEADY)
+
+    def close(self) -> bool:
+        """Stop all work; return False when the model's thread is stuck in a library's call."""
+        return self._worker.close(_CLOSE_TIMEOUT_S)
+
+    # Lifecycle. A transition that fails leaves the node alive, with the reason logged.
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load the model on the worker's thread; diagnostics and answers go on meanwhile."""
+        parameters = self._parameters_now()
+        if not parameters.model:
+            return self._refuse_to_configure(_NO_MODEL)
+        self._phase = Phase.LOADING
+        self.get_logger().info(f"loading {parameters.model} ...")
+        started_s = time.monotonic()
+        try:
+            node_parameters.check(parameters)
+            self._wait_for(self._worker.run(partial(self._load_model, parameters)))
+        except LisaError as error:
+            return self._refuse_to_configure(str(error))
+        except Exception as error:  # rclpy would swallow it without a word
+            self.get_logger().error(traceback.format_exc())
+            return self._refuse_to_configure(f"Unexpected {type(error).__name__}: {error}")
+        self.get_logger().info(f"{parameters.model} loaded in {time.monotonic() - started_s:.1f} s")
+        self._phase, self._problem = Phase.INACTIVE, ""
+        return super().on_configure(state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Connect the camera and start to answer."""
+        assert self._camera is not None
+        group = MutuallyExclusiveCallbackGroup()
+        self._camera_subscriptions = [
+            self.create_subscription(
+                message_type,
+                stream,
+                partial(self._camera.add, stream),
+                qos_profile_sensor_data,
+                callback_group=group,
+            )
+            for stream, message_type in ((IMAGE, Image), (DEPTH, Image), (CAMERA_INFO, CameraInfo))
+        ]
+        result = super().on_activate(state)
+        self._phase = Phase.ACTIVE
+        return result
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Cancel what runs and let go of the camera; the model stays loaded."""
+        self._phase = Phase.INACTIVE
+        self._disconnect("The node was deactivated.")
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free the model and what it holds on the device."""
+        self._unload()
+        return super().on_cleanup(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free everything, from whatever state."""
+        self._unload()
+        return super().on_shutdown(state)
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free everything, so that the node can be configured again."""
+        self._unload()
+        return super().on_error(state)
+
+    def _autostart(self) -> None:
+        self._autostart_timer.cancel()
+        if self.trigger_configure() == _SUCCESS:
+            self.trigger_activate()
+
+    def _refuse_to_configure(self, problem: str) -> TransitionCallbackReturn:
+        self._phase, self._problem = Phase.UNCONFIGURED, problem
+        self.get_logger().error(f"stays unconfigured: {problem}")
+        return _FAILURE
+
+    def _load_model(self, parameters: PerceptionParameters) -> None:
+        segmenter = self._load(parameters)
+        topics = {name: self.resolve_topic_name(name) for name in (IMAGE, DEPTH, CAMERA_INFO)}
+        self._camera = Camera(
+            topics,
+            sync_slop_s=parameters.sync_slop_s,
+            rectified=parameters.rectified,
+            now_ns=lambda: int(self.get_clock().now().nanoseconds),
+        )
+        self._model = ModelFacts(parameters.model, segmenter.capabilities.demo_model)
+        self._answerer = Answerer(segmenter, self._camera)
+
+    def _unload(self) -> None:
+        self._phase, self._problem = Phase.UNCONFIGURED, ""
+        self._disconnect("The node was shut down.")
+        self._wait_for(self._worker.run(self._free_model))
+
+    def _free_model(self) -> None:
+        self._answerer = self._camera = self._last_answer = None
+        self._model = _NO_FACTS
+        release_device_memory()
+
+    def _disconnect(self, reason: str) -> None:
+        self._worker.stop_requests(reason)
+        for subscription in self._camera_subscriptions:
+            self.destroy_subscription(subscription)
+        self._camera_subscriptions = []
+
+    def _wait_for(self, future: futures.Future[None]) -> None:
+        """Wait for the worker, but not beyond the end of the process."""
+        while not futures.wait([future], timeout=0.1).done:
+            if not self.context.ok():
+                raise ConfigurationError("the process ends while the model is loaded or freed")
+        future.result()
+
+    # Requests: topic and action share one path.
+
+    def _serve(self) -> None:
+        requests, diagnostics = MutuallyExclusiveCallbackGroup(), MutuallyExclusiveCallbackGroup()
+        self.create_subscription(
+            String, "instruction", self._on_instruction, 10, callback_group=requests
+        )
+        self.create_service(Trigger, "clear", self._on_clear, callback_group=requests)
+        self._action = ReasonServer(self, self._accept, requests)
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self.create_timer(1.0, self._publish_diagnostics, callback_group=diagnostics, clock=_STEADY)
+
+    def _on_instruction(self, message: String) -> None:
+        if not message.data.strip():
+            self._clear()
+            return
+        self._accept(message.data, timeout_s=self._parameters_now().answer_timeout_s or None)
+
+    def _on_clear(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._clear()
+        response.success, response.message = True, _CLEARED
+        return response
+
+    def _clear(self) -> None:
+        self._worker.stop_requests("Stopped by an empty instruction or `clear`.")
+        self._publisher.clear()
+        request = self._request("", None)
+        request.on_answer(unanswered(request, Status.CANCELED, _CLEARED))
+
+    def _accept(
+        self,
+        instruction: str,
+        *,
+        timeout_s: float | None,
+        refusal: str | None = None,
+        canceled: Callable[[], bool] = lambda: False,
+        on_progress: OnProgress = lambda stage, text: None,
+        on_answer: Callable[[Perception], None] = lambda perception: None,
+    ) -> None:
+        """Hand an instruction to the worker, or answer at once why it cannot be worked on."""
+        request = self._request(instruction, timeout_s, canceled, on_progress, on_answer)
+        code = 0
+        if refusal is not None:
+            code = ConfigurationError.code
+        elif not instruction.strip():
+            refusal, code = "The instruction is empty.", EmptyInstructionError.code
+        elif self._phase is not Phase.ACTIVE:
+            refusal = why_not_active(self._phase, self._problem)
+        if refusal is None:
+            self._worker.submit(request)
+        else:
+            request.on_answer(unanswered(request, Status.REJECTED, refusal, code))
+
+    def _request(
+        self,
+        instruction: str,
+        timeout_s: float | None,
+        canceled: Callable[[], bool] = lambda: False,
+        on_progress: OnProgress = lambda stage, text: None,
+        then: Callable[[Perception], None] = lambda perception: None,
+    ) -> Request:
+        return Request(
+            next(self._instruction_ids),
+            instruction,
+            StopSignal(timeout_s, canceled),
+            on_progress,
+            partial(self._publish_answer, then),
+        )
+
+    def _answer(self, request: Request) -> Answer:
+        """Answer one request; runs on the worker's thread."""
+        if self._answerer is None:
+            reason = why_not_active(self._phase, self._problem)
+            return unanswered(request, Status.REJECTED, reason)
+        parameters = self._parameters_now()
+        return self._answerer.answer(request, _settings(parameters))
+
+    def _publish_answer(self, then: Callable[[Perception], None], answer: Answer) -> None:
+        if not self.context.ok():
+            return  # the process ends: nothing goes out any more
+        self._last_answer = answer
+        then(self._publisher.publish(answer, self._model))
+        self.get_logger().info(f"{answer.status.name} for {answer.instruction!r}: {answer.reason}")
+
+    # Parameters and diagnostics.
+
+    def _parameters_now(self) -> PerceptionParameters:
+        return node_parameters.read(self)
+
+    def _check_parameters(self, parameters: Sequence[Parameter]) -> SetParametersResult:
+        configured = self._phase is not Phase.UNCONFIGURED
+        for parameter in parameters:
+            reason = node_parameters.refusal(parameter.name, parameter.value, configured=configured)
+            if reason is not None:
+                return SetParametersResult(successful=False, reason=reason)
+        return SetParametersResult(successful=True)
+
+    def _publish_diagnostics(self) -> None:
+        if not self.context.ok():
+            return
+        camera, parameters = self._camera, self._parameters_now()
+        state = NodeState(
+            phase=self._phase,
+            problem=self._problem,
+            model=parameters.model,
+            device=parameters.device,
+            busy=self._worker.busy,
+            last_answer=self._last_answer,
+            inputs={} if camera is None else camera.states(),
+            time_jumps=0 if camera is None else camera.time_jumps(),
+            max_frame_age_s=parameters.max_frame_age_s,
+        )
+        now = self.get_clock().now().to_msg()
+        message = diagnostics_message(self.get_fully_qualified_name(), state, now)
+        self._diagnostics.publish(message)
+
+
+def _settings(parameters: PerceptionParameters) -> AnswerSettings:
+    target_frame = None
+    if parameters.camera_to_target is not None:
+        pose = np.array(parameters.camera_to_target, dtype=np.float64)
+        target_frame = TargetFrame(parameters.target_frame, make_transform(pose[:3], pose[3:]))
+    return AnswerSettings(
+        mode=cast("Mode", parameters.mode),  # one of its choices, or rclpy has refused it
+        max_targets=parameters.max_targets,
+        max_frame_age_s=parameters.max_frame_age_s,
+        frame_wait_s=parameters.frame_wait_s,
+        target_frame=target_frame,
+    )
+
+
+# Diagnostics must come out even when a simulated clock stands still.
+_STEADY = Clock(clock_type=ClockType.STEADY_TIME)
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the node until SIGINT or SIGTERM; return the exit code."""
+    return run_node(PerceptionNode, _EXECUTOR_THREADS, args)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

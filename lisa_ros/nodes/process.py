@@ -1,0 +1,75 @@
+"""Run one node as a process: SIGINT and SIGTERM end it with 0, a failing callback does not."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, Protocol
+
+import rclpy
+from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
+from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+
+
+class RunnableNode(Protocol):
+    """An rclpy node that knows how to end its own threads."""
+
+    def get_logger(self) -> Any:
+        """As rclpy's."""
+        ...
+
+    def destroy_node(self) -> None:
+        """As rclpy's."""
+        ...
+
+    def close(self) -> bool:
+        """Stop all work; return False when a thread is stuck in an uninterruptible call."""
+        ...
+
+
+def run_node(
+    make_node: Callable[[], RunnableNode], num_threads: int, args: Sequence[str] | None = None
+) -> int:
+    """Spin a node until a signal ends it; return the exit code: 0, or 2 for bad parameters."""
+    rclpy.init(args=args)
+    node: RunnableNode | None = None
+    executor = MultiThreadedExecutor(num_threads)
+    stuck = False
+    try:
+        node = make_node()
+        executor.add_node(node)
+        _spin(executor, node)
+    except (InvalidParameterTypeException, InvalidParameterValueException) as error:
+        print(f"The node cannot start: {error}", file=sys.stderr)
+        return 2
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    finally:
+        # A second Ctrl-C, which launch sends, must not interrupt the way out.
+        with suppress(KeyboardInterrupt):
+            stuck = node is not None and not node.close()
+            executor.shutdown(timeout_sec=1.0)
+            if node is not None:
+                node.destroy_node()
+        rclpy.try_shutdown()
+    if stuck:
+        # The interpreter cannot end while a library call holds the thread; everything else is done.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
+    return 0
+
+
+def _spin(executor: MultiThreadedExecutor, node: RunnableNode) -> None:
+    while rclpy.ok():
+        try:
+            executor.spin()
+        except ExternalShutdownException:
+            return
+        except (
+            Exception
+        ) as error:  # rclpy raises what a callback raised, bad service requests among it
+            if rclpy.ok():
+                node.get_logger().error(f"a callback failed: {type(error).__name__}: {error}")

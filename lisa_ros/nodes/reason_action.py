@@ -1,0 +1,112 @@
+"""The `reason` action: the path of the `instruction` topic, with feedback, cancel and a result."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol
+
+from rclpy._rclpy_pybind11 import RCLError
+from rclpy.action import ActionServer, CancelResponse, GoalResponse
+from rclpy.callback_groups import CallbackGroup
+from rclpy.lifecycle import LifecycleNode
+
+from lisa_ros.action import Reason
+from lisa_ros.msg import Perception
+from lisa_ros.nodes.answers import Stage
+from lisa_ros.types import Status
+
+# An answer about the image succeeds, whatever it says; anything else aborts the goal. Both carry
+# the answer.
+_SUCCEEDS = frozenset({Status.FOUND, Status.NOT_FOUND, Status.NO_DEPTH})
+
+OnProgress = Callable[[Stage, str], None]
+
+
+class AcceptGoal(Protocol):
+    """Where goals go: each is answered exactly once, with the message that was published."""
+
+    def __call__(
+        self,
+        instruction: str,
+        *,
+        timeout_s: float | None,
+        refusal: str | None,
+        canceled: Callable[[], bool],
+        on_progress: OnProgress,
+        on_answer: Callable[[Perception], None],
+    ) -> None:
+        """Take a goal; refusal: why it cannot be worked on, None if it can."""
+        ...
+
+
+class ReasonServer:
+    """Turns goals into requests. Nothing here waits: a goal is executed once it is answered."""
+
+    def __init__(
+        self, node: LifecycleNode, accept_goal: AcceptGoal, callback_group: CallbackGroup
+    ) -> None:
+        self._accept_goal = accept_goal
+        self._server = ActionServer(
+            node,
+            Reason,
+            "reason",
+            execute_callback=_without_answer,
+            goal_callback=lambda _: GoalResponse.ACCEPT,
+            handle_accepted_callback=self._on_accepted,
+            cancel_callback=lambda _: CancelResponse.ACCEPT,
+            callback_group=callback_group,
+        )
+
+    def destroy(self) -> None:
+        """Take the action off the wire."""
+        self._server.destroy()
+
+    def _on_accepted(self, goal_handle: Any) -> None:
+        goal = goal_handle.request
+        self._accept_goal(
+            goal.instruction,
+            timeout_s=goal.timeout_s if goal.timeout_s > 0 else None,
+            refusal=_refusal(goal),
+            # The state of the goal itself, because `canceled()` is only legal once rclpy has
+            # changed it.
+            canceled=lambda: bool(goal_handle.is_cancel_requested),
+            on_progress=partial(_publish_feedback, goal_handle),
+            on_answer=partial(_finish, goal_handle),
+        )
+
+
+def _refusal(goal: Reason.Goal) -> str | None:
+    if not math.isfinite(goal.timeout_s) or goal.timeout_s < 0:
+        return f"timeout_s is {goal.timeout_s}; expected seconds, or 0 for no limit."
+    if goal.policy not in ("", "replace"):
+        return f"policy is {goal.policy!r}; this version knows 'replace' only."
+    return None
+
+
+def _publish_feedback(goal_handle: Any, stage: Stage, partial_text: str) -> None:
+    goal_handle.publish_feedback(Reason.Feedback(stage=str(stage), partial_text=partial_text))
+
+
+def _finish(goal_handle: Any, perception: Perception) -> None:
+    execute = partial(_end_goal, perception)
+    try:
+        goal_handle.execute(execute)
+    except RCLError:
+        # Canceled between its look at the state and its transition; now it sees the cancel.
+        goal_handle.execute(execute)
+
+
+def _end_goal(perception: Perception, goal_handle: Any) -> Reason.Result:
+    if perception.status in _SUCCEEDS:
+        goal_handle.succeed()
+    elif perception.status == Status.CANCELED and goal_handle.is_cancel_requested:
+        goal_handle.canceled()
+    else:
+        goal_handle.abort()
+    return Reason.Result(perception=perception)
+
+
+def _without_answer(goal_handle: Any) -> Reason.Result:
+    raise AssertionError(f"goal {goal_handle.goal_id} was executed without an answer")
