@@ -9,8 +9,8 @@ from lisa_ros.model import prompts
 from lisa_ros.model.prompts import LLAVA_LLAMA_2, LLAVA_V1, render, text_of, wrap_instruction
 from lisa_ros.model.tokenizer import LisaTokenizer, Span
 
-DATA = Path(__file__).parent / "data"
-TOKENIZER = LisaTokenizer.from_pretrained(DATA / "ckpt_a")
+GOLDEN = Path(__file__).parents[1] / "golden" / "data"
+TOKENIZER = LisaTokenizer.from_pretrained(GOLDEN / "ckpt_a")
 SYSTEM_1 = (
     "A chat between a curious human and an artificial intelligence assistant. The assistant "
     "gives helpful, detailed, and polite answers to the human's questions."

@@ -12,7 +12,8 @@ from lisa_ros.errors import CheckpointCorruptError, CheckpointNotFoundError, Tok
 from lisa_ros.model.tokenizer import IMAGE_TOKEN_INDEX, LisaTokenizer, Span
 
 DATA = Path(__file__).parent / "data"
-TOKENIZERS = {name: LisaTokenizer.from_pretrained(DATA / f"ckpt_{name}") for name in ("a", "b")}
+GOLDEN = Path(__file__).parents[1] / "golden" / "data"
+TOKENIZERS = {name: LisaTokenizer.from_pretrained(GOLDEN / f"ckpt_{name}") for name in ("a", "b")}
 TOKENIZER = TOKENIZERS["a"]
 SPECIAL = ("[SEG]", "<im_start>", "<im_end>", "<im_patch>", "<image>", "<s>", "</s>", "<unk>")
 RESERVED = {704, 705, 706, 0, 1, 2, IMAGE_TOKEN_INDEX}
@@ -102,7 +103,7 @@ def test_any_script_survives_by_byte_fallback(text):
 
 
 def test_longest_special_token_wins():
-    model = (DATA / "ckpt_a" / "tokenizer.model").read_bytes()
+    model = (GOLDEN / "ckpt_a" / "tokenizer.model").read_bytes()
     names = ("[SEG]", "<im_start>", "<im_end>", "[SEG][SEG]")
     tokenizer = LisaTokenizer(model, {name: 704 + i for i, name in enumerate(names)})
     assert tokenizer.encode("[SEG][SEG][SEG]", bos=False) == [707, 704]
@@ -110,7 +111,7 @@ def test_longest_special_token_wins():
 
 @pytest.fixture
 def folder(tmp_path):
-    return Path(shutil.copytree(DATA / "ckpt_a", tmp_path / "ckpt"))
+    return Path(shutil.copytree(GOLDEN / "ckpt_a", tmp_path / "ckpt"))
 
 
 def test_no_seg_token_is_an_error(folder):

@@ -1,0 +1,80 @@
+"""A LISA of a few thousand random weights: the real classes, quick enough for property tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lisa_ros.model.checkpoint import LoadedLisa
+from lisa_ros.model.clip import ClipConfig
+from lisa_ros.model.config import LisaConfig
+from lisa_ros.model.lisa import LisaForCausalLM
+from lisa_ros.model.preprocess import ClipProcessor
+from lisa_ros.model.sam_config import SamConfig
+from lisa_ros.model.settings import LisaSettings
+from lisa_ros.model.tokenizer import LisaTokenizer
+
+TOKENIZER_FOLDER = Path(__file__).parent / "golden" / "data" / "ckpt_a"
+SAM = SamConfig(
+    image_size=64,
+    patch_size=16,
+    encoder_embed_dim=32,
+    encoder_depth=2,
+    encoder_num_heads=2,
+    encoder_mlp_dim=64,
+    encoder_global_attn_indexes=(1,),
+    window_size=2,
+    prompt_embed_dim=32,
+    decoder_mlp_dim=64,
+)
+CLIP = ClipConfig(
+    hidden_size=24,
+    intermediate_size=48,
+    num_hidden_layers=3,
+    num_attention_heads=2,
+    image_size=28,
+    patch_size=14,
+)
+
+
+def tiny_lisa(seed: int = 0, max_position_embeddings: int = 2048, **settings: object) -> LoadedLisa:
+    """Return a random LISA. Its greedy answers hold a `[SEG]` now and then and seldom end."""
+    tokenizer = LisaTokenizer.from_pretrained(TOKENIZER_FOLDER)
+    config = LisaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        max_position_embeddings=max_position_embeddings,
+        rms_norm_eps=1e-6,
+        out_dim=SAM.prompt_embed_dim,
+        mm_hidden_size=CLIP.hidden_size,
+        vision_tower="clip",
+    )
+    model = LisaForCausalLM.from_sizes(config, SAM, CLIP, seed=seed)
+    generator = torch.Generator().manual_seed(seed)
+    # As initialised for training, everything is so small that attention is uniform and all logits
+    # are nearly equal; then a wrong cache or position would not show.
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if weight.ndim == 2 and "visual_model" not in name:
+                weight.normal_(std=0.3, generator=generator)
+        model.lm_head.weight[tokenizer.seg_id] *= 2.5
+    return LoadedLisa(
+        model=model.eval(),
+        tokenizer=tokenizer,
+        config=config,
+        settings=LisaSettings(**settings),
+        clip_processor=ClipProcessor(size=CLIP.image_size),
+        path=Path("tiny"),
+    )
+
+
+def noise_image(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """Return a smooth random image u8[height,width,3]."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (height // 4 + 2, width // 4 + 2, 3))
+    fine = coarse.repeat(4, axis=0).repeat(4, axis=1)
+    return fine[:height, :width].astype(np.uint8)
