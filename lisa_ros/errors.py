@@ -1,4 +1,4 @@
-"""The error tree. Every leaf has a wire code, so that an error crosses a process boundary as a number.
+"""The error tree. Every leaf has a wire code, so that an error crosses processes as a number.
 
 Messages say what was got, what was expected, and what to do next. Codes are stable once released;
 families own ranges of one hundred, as in nav2's action results.

@@ -1,8 +1,8 @@
 """The frozen values that cross module boundaries. numpy only.
 
-Conventions: images are RGB; masks and depth have the size of the colour image; positions are in metres in
-the camera optical frame (REP 103: x right, y down, z forward) unless a frame is named; stamps are integer
-nanoseconds.
+Conventions: images are RGB; masks and depth have the size of the colour image; positions are in
+metres in the camera optical frame (REP 103: x right, y down, z forward) unless a frame is named;
+stamps are integer nanoseconds.
 """
 
 from __future__ import annotations
@@ -36,7 +36,10 @@ class Status(enum.IntEnum):
 
 @dataclass(frozen=True)
 class Intrinsics:
-    """A pinhole camera for rectified pixels: u = fx·x/z + cx, v = fy·y/z + cy, pixel centres at integers."""
+    """A pinhole camera for rectified pixels; pixel centres are at integers.
+
+    u = fx·x/z + cx, v = fy·y/z + cy, in px.
+    """
 
     fx: float
     fy: float
@@ -50,9 +53,10 @@ class Intrinsics:
 class RgbdFrame:
     """One synchronised look of an RGB-D camera.
 
-    image: u8[H,W,3] RGB. depth_m: f32[H,W] z-depth registered to colour, NaN where nothing was measured;
-    None when the camera has no depth. frame_id: the optical frame. stamp_ns: when the image was taken.
-    rays: f64[H,W,2] = (x/z, y/z) of every pixel of an unrectified image; None for a pinhole.
+    image: u8[H,W,3] RGB. depth_m: f32[H,W] z-depth registered to colour, NaN where nothing was
+    measured; None when the camera has no depth. frame_id: the optical frame. stamp_ns: when the
+    image was taken. rays: f64[H,W,2] = (x/z, y/z) of every pixel of an unrectified image; None for
+    a pinhole.
     """
 
     image: UInt8Array
@@ -65,7 +69,7 @@ class RgbdFrame:
 
 @dataclass(frozen=True)
 class Turn:
-    """One finished exchange of a conversation: what was asked (as it was wrapped) and the answer."""
+    """One finished exchange of a conversation: what was asked (as wrapped) and the answer."""
 
     instruction: str
     response: str
@@ -75,12 +79,13 @@ class Turn:
 class Segmentation:
     """The answer of a `Segmenter` to one instruction on one image.
 
-    text: the answer as text, special tokens included. prompt_text: the instruction as it was put to the model.
-    masks: bool[S,H,W], one for each `[SEG]`, in order; S is 0 for a refusal. scores: f32[S] in 0..1, the
-    mask's stability (IoU of the mask at logit +1 and at -1). seg_embeddings: f32[S,D], which `decode` accepts
-    on later frames. seg_probability: probability mass of the answers that accept (0..1).
-    found: the decision. calibrated: whether seg_probability was compared with a threshold made for these
-    weights; where not, prompted answers are always `found`. timings_ms: milliseconds by stage.
+    text: the answer as text, special tokens included. prompt_text: the instruction as it was put to
+    the model. masks: bool[S,H,W], one for each `[SEG]`, in order; S is 0 for a refusal. scores:
+    f32[S] in 0..1, the mask's stability (IoU of the mask at logit +1 and at -1). seg_embeddings:
+    f32[S,D], which `decode` accepts on later frames. seg_probability: probability mass of the
+    answers that accept (0..1). found: the decision. calibrated: whether seg_probability was
+    compared with a threshold made for these weights; where not, prompted answers are always
+    `found`. timings_ms: milliseconds by stage.
     """
 
     text: str
@@ -96,7 +101,10 @@ class Segmentation:
 
 @dataclass(frozen=True)
 class OrientedBox:
-    """A box in the frame of its target: center f64[3] m, rotation f64[3,3] (columns are its axes), size f64[3] m."""
+    """A box in the frame of its target.
+
+    center: f64[3] m. rotation: f64[3,3], its columns are the axes. size: f64[3] m.
+    """
 
     center: Float64Array
     rotation: Float64Array
@@ -109,8 +117,9 @@ class Target3D:
 
     position: f64[3] m, the per-axis median of the kept points (never the object's centre).
     covariance: f64[3,3] m², of that position. extent: f64[3] m, size along the camera's axes.
-    box: oriented box of the visible points. normal: f64[3] unit vector of the surface, towards the camera.
-    depth_coverage: share of the mask's pixels with a measurement. kept_px: pixels the position rests on.
+    box: oriented box of the visible points. normal: f64[3] unit vector of the surface, towards the
+    camera. depth_coverage: share of the mask's pixels with a measurement. kept_px: pixels the
+    position rests on.
     """
 
     position: Float64Array

@@ -1,1 +1,1 @@
-"""The offline trainer. Run from a clone as `python -m training.<command>`; it is not installed with the package."""
+"""The offline trainer: run from a clone as `python -m training.<command>`, never installed."""

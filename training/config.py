@@ -1,4 +1,4 @@
-"""Configuration files: YAML into frozen dataclasses, with `key=value` overrides from the command line."""
+"""Configuration files: YAML into frozen dataclasses, with `key=value` overrides."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ T = TypeVar("T")
 
 
 def load_config(kind: type[T], path: Path, overrides: Sequence[str] = ()) -> T:
-    """Read `path` into the dataclass `kind`; `overrides` are `a.b=value`, the value in YAML notation.
+    """Read `path` into the dataclass `kind`; `overrides` are `a.b=value`, in YAML notation.
 
     Raises:
-        ConfigurationError: a file that is not YAML, an unknown key, a missing one, or a value of the wrong type.
+        ConfigurationError: a file that is not YAML, an unknown key, a missing one, or a value of
+        the wrong type.
+
     """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))

@@ -18,7 +18,7 @@ _CHUNK = 16
 
 @dataclass(frozen=True)
 class FrozenFeatures:
-    """sam: [N,C,g,g] image embeddings; clip: [N,P,C'] patch features before the projector; one dtype."""
+    """sam: [N,C,g,g] image embeddings; clip: [N,P,C'] patch features before the projector."""
 
     sam: Tensor
     clip: Tensor

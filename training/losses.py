@@ -1,19 +1,19 @@
 """The losses of LISA (paper section 3.3), computed as upstream does.
 
-Total = ce · CE + bce · BCE + dice · Dice, by default 1, 2 and 0.5. Masks enter at the resolution at which
-they are given; upstream uses the image's original one.
+Total = ce · CE + bce · BCE + dice · Dice, by default 1, 2 and 0.5. Masks enter at the resolution at
+which they are given; upstream uses the image's original one.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 IGNORE_INDEX = -100
-# Upstream divides both sums by this before adding eps, which fixes how much eps weighs on tiny masks.
+# Upstream divides both sums by this before adding eps, which fixes how much eps weighs on tiny
+# masks.
 _DICE_SCALE = 1000.0
 _DICE_EPS = 1e-6
 _COUNT_EPS = 1e-8
@@ -31,7 +31,8 @@ class LossWeights:
 def answer_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     """Mean cross-entropy over all supervised tokens of the batch.
 
-    logits: [..., V] of the states that predict; labels: [...] the ids they should predict, IGNORE_INDEX elsewhere.
+    logits: [..., V] of the states that predict; labels: [...] the ids they should predict,
+    IGNORE_INDEX elsewhere.
     """
     return F.cross_entropy(
         logits.reshape(-1, logits.shape[-1]).float(), labels.reshape(-1), ignore_index=IGNORE_INDEX
@@ -47,7 +48,7 @@ def bce_sum(mask_logits: Tensor, targets: Tensor) -> Tensor:
 
 
 def dice_sum(mask_logits: Tensor, targets: Tensor) -> Tensor:
-    """Sum over masks of 1 - (2·|A∩B| + eps) / (|A| + |B| + eps), with soft A = sigmoid(logits); both [S,H,W]."""
+    """Sum over masks of 1 - (2·|A∩B| + eps) / (|A| + |B| + eps), A = sigmoid(logits) [S,H,W]."""
     probability = mask_logits.float().sigmoid().flatten(1)
     target = targets.float().flatten(1)
     overlap = 2 * (probability * target).sum(1) / _DICE_SCALE

@@ -1,9 +1,10 @@
 """Several questions about one image in one sequence, behind a shared prefix.
 
-A row is `prefix | question 1 | question 2 | ...`. The prefix (system prompt and image tokens) is computed once;
-each question sees the prefix and itself, never another question, and its positions continue from the prefix.
-So every state equals the one of the question alone (tests/training/test_packing.py compares them), at a
-fraction of the cost: the prefix is about nine tenths of a lisa-tiny prompt.
+A row is `prefix | question 1 | question 2 | ...`. The prefix (system prompt and image tokens) is
+computed once; each question sees the prefix and itself, never another question, and its positions
+continue from the prefix. So every state equals the one of the question alone
+(tests/training/test_packing.py compares them), at a fraction of the cost: the prefix is about nine
+tenths of a lisa-tiny prompt.
 """
 
 from __future__ import annotations
@@ -33,9 +34,10 @@ class Branch:
 class PackedQuestions:
     """B rows of packed questions, padded to M tokens.
 
-    ids, owner, offset, targets: i64[B,M]. owner is the number of the question in its row, -1 for padding;
-    offset counts from the end of the prefix; targets[b,m] is the id that the state at m should predict.
-    seg_rows, seg_columns: i64[S], where the states that predict `[SEG]` are, row by row.
+    ids, owner, offset, targets: i64[B,M]. owner is the number of the question in its row, -1 for
+    padding; offset counts from the end of the prefix; targets[b,m] is the id that the state at m
+    should predict. seg_rows, seg_columns: i64[S], where the states that predict `[SEG]` are, row by
+    row.
     """
 
     ids: Tensor

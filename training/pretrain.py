@@ -1,10 +1,11 @@
-"""Give a LISA that starts from nothing the eyes that a real one inherits: `python -m training.pretrain CONFIG.yaml`.
+"""Give a LISA that starts from nothing its eyes: `python -m training.pretrain CONFIG.yaml`.
 
-A released LISA starts from SAM's and CLIP's weights. lisa-tiny has none, so its two image encoders are first
-trained on simulated rooms, each in what its role needs: SAM's part learns masks from clicked points,
-class-agnostically as SAM itself does, and to tell kinds and colours in every cell of its embedding; CLIP's part
-learns them for each patch, at the layer that LISA reads. The result is a checkpoint directory whose language
-model is still random; `training.train` continues from there.
+A released LISA starts from SAM's and CLIP's weights. lisa-tiny has none, so its two image encoders
+are first trained on simulated rooms, each in what its role needs: SAM's part learns masks from
+clicked points, class-agnostically as SAM itself does, and to tell kinds and colours in every cell
+of its embedding; CLIP's part learns them for each patch, at the layer that LISA reads. The result
+is a checkpoint directory whose language model is still random; `training.train` continues from
+there.
 """
 
 from __future__ import annotations
@@ -26,9 +27,10 @@ from lisa_ros.model.lisa import LisaForCausalLM
 from lisa_ros.model.preprocess import ClipProcessor, clip_input, sam_input
 from lisa_ros.model.prompts import ANSWERS, CONVERSATIONS, REFUSAL, wrap_instruction
 from lisa_ros.model.settings import LisaSettings
-from lisa_ros.simulation.language import all_phrasings
+from lisa_ros.simulation.kinds import KINDS
+from lisa_ros.simulation.material import COLORS
+from lisa_ros.simulation.phrasings import all_phrasings
 from lisa_ros.simulation.room import Room
-from lisa_ros.simulation.vocabulary import COLORS, KINDS
 from training.config import load_config
 from training.data.labels import in_letterbox_frame, in_sam_frame, label_planes
 from training.data.rooms import EpochOrder, load_rooms
@@ -92,7 +94,7 @@ class VisionTrainer:
     def batch(self, rooms: list[Room], rng: np.random.Generator) -> VisionBatch:
         """Prepare the images and labels of some rooms."""
         side = self.config.sizes.sam.image_size
-        planes = [label_planes(room, KINDS, COLORS) for room in rooms]
+        planes = [label_planes(room, tuple(KINDS), tuple(COLORS)) for room in rooms]
         return VisionBatch(
             torch.stack([sam_input(room.image, side).pixels for room in rooms]),
             torch.stack([clip_input(room.image, self.processor, "letterbox") for room in rooms]),
@@ -143,9 +145,7 @@ def pretrain(config: PretrainConfig) -> None:
             settings=lisa_tiny_settings(config),
             dtype=torch.float32,
         )
-    print(
-        f"Vision towers written to {out}. Next: python -m training.train training/configs/lisa-tiny.yaml"
-    )
+    print(f"Vision towers are in {out}. Next: python -m training.train CONFIG.yaml")
 
 
 def lisa_tiny_settings(config: PretrainConfig) -> LisaSettings:
@@ -155,12 +155,12 @@ def lisa_tiny_settings(config: PretrainConfig) -> LisaSettings:
         conversation=config.conversation,
         demo_model=True,
         licence="Apache-2.0",
-        training_data="Simulated rooms of lisa_ros.simulation, preset tabletop; no other images or texts.",
+        training_data="Simulated rooms of lisa_ros.simulation, preset tabletop; nothing else.",
     )
 
 
 def tokenizer_corpus(config: PretrainConfig) -> list[str]:
-    """Every text of the training split, as it is put to the model; nothing of the unseen phrasings."""
+    """Every text of the training split, as it is put to the model; no unseen phrasing."""
     conversation = CONVERSATIONS[config.conversation]
     fixed = [conversation.opening.strip(), conversation.question_end.strip(), REFUSAL, *ANSWERS]
     asked = [
@@ -191,7 +191,7 @@ def run(trainer: VisionTrainer, rooms: list[Room]) -> None:
             with torch.autocast("cpu", torch.bfloat16, enabled=config.precision == "bf16"):
                 parts = trainer.losses(batch)
             optimizer.zero_grad(set_to_none=True)
-            sum(parts.values()).backward()
+            torch.stack(list(parts.values())).sum().backward()
             nn.utils.clip_grad_norm_(trainer.parameters(), 1.0)
             optimizer.step()
             bar.update()

@@ -1,4 +1,4 @@
-"""A LISA from nothing: its sizes, as written in a configuration, and the random model they describe."""
+"""A LISA from nothing: its sizes, as a configuration has them, and the random model of them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class LlmSizes:
 
 @dataclass(frozen=True)
 class ClipSizes:
-    """The vision tower. All of its layers are used, unlike in released LISAs, which read the last but one."""
+    """The vision tower. All its layers are used; released LISAs read the last but one."""
 
     image_size: int
     patch_size: int

@@ -19,7 +19,10 @@ ADDED_TOKENS = ("[SEG]", "<im_start>", "<im_end>")
 def train_tokenizer(
     sentences: Iterable[str], vocab_size: int, out: Path, model_max_length: int = 512
 ) -> int:
-    """Write the tokenizer's files into `out` (which exists) and return the vocabulary size, added tokens included."""
+    """Write the tokenizer's files into the folder `out` and return the vocabulary's size.
+
+    The size counts the added tokens: it is the number of embedding rows.
+    """
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(sentences),

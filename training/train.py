@@ -1,7 +1,8 @@
 """Train LISA on simulated rooms: `python -m training.train CONFIG.yaml [key=value ...]`.
 
-The vision towers stay frozen, as in the paper; the language model, its connection to them, the `[SEG]` projection
-and the mask decoder learn. Run again with the same configuration, an interrupted run continues where it was.
+The vision towers stay frozen, as in the paper; the language model, its connection to them, the
+`[SEG]` projection and the mask decoder learn. Run again with the same configuration, an interrupted
+run continues where it was.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from tqdm import tqdm
 
 from lisa_ros.errors import ConfigurationError
 from lisa_ros.model.checkpoint import LoadedLisa, load_checkpoint, save_checkpoint
-from lisa_ros.simulation.language import sample_requests
+from lisa_ros.simulation.requests import sample_requests
 from lisa_ros.simulation.room import Room
 from training.config import load_config
 from training.data.labels import masks_in_sam_frame
@@ -50,7 +51,7 @@ _PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """See training/configs/lisa-tiny.yaml. `init` is a checkpoint directory; `rooms` and `out` are folders."""
+    """See training/configs/lisa-tiny.yaml. init: a checkpoint folder. rooms, out: folders."""
 
     init: str
     rooms: str
@@ -71,7 +72,10 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class Batch:
-    """B rooms with several questions each. masks: bool[S_b,H,W] for each room, in the order of its `[SEG]`s."""
+    """B rooms with several questions each.
+
+    masks: bool[S_b,H,W] for each room, in the order of its `[SEG]`s.
+    """
 
     rooms: list[int]
     questions: PackedQuestions
@@ -132,8 +136,8 @@ class Trainer:
     def losses(self, batch: Batch, features: FrozenFeatures) -> dict[str, Tensor]:
         """The three parts of the loss, unweighted; see `training.losses`.
 
-        Masks are compared on the decoder's own grid, where the target is each cell's covered share: a sixteenth
-        of the work of the image's resolution.
+        Masks are compared on the decoder's own grid, where the target is each cell's covered share:
+        a sixteenth of the work of the image's resolution.
         """
         questions = batch.questions
         hidden = self.hidden_states(questions, features.clip[batch.rooms])

@@ -1,4 +1,4 @@
-"""What lisa-tiny's vision towers are pre-trained to tell: the losses, and the heads that are dropped afterwards."""
+"""What lisa-tiny's vision towers are pre-trained to tell: losses, and heads dropped afterwards."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BACKGROUND_WEIGHT = 0.3  # most of an image is table and wall
 
 
 class DenseHead(nn.Module):
-    """Kind and colour for each of upscale × upscale sub-cells of a feature map; index 0 of both is "neither"."""
+    """Kind and colour for upscale × upscale sub-cells of each cell; index 0 is "neither"."""
 
     def __init__(self, channels: int, n_kinds: int, n_colors: int, upscale: int) -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class DenseHead(nn.Module):
         self.shuffle = nn.PixelShuffle(upscale)
 
     def loss(self, features: Tensor, labels: Tensor) -> Tensor:
-        """features: [B,C,g,g]; labels: i64[B,2,g·upscale,g·upscale] → the sum of both cross-entropies."""
+        """[B,C,g,g], i64[B,2,g·upscale,g·upscale] → the sum of both cross-entropies."""
         kinds, colors = self.shuffle(self.project(features)).float().split(self.sizes, dim=1)
         return _weighted(kinds, labels[:, 0]) + _weighted(colors, labels[:, 1])
 
@@ -43,7 +43,8 @@ def _weighted(logits: Tensor, labels: Tensor) -> Tensor:
 class Clicks:
     """Points on objects of one image and what they mean.
 
-    points: f32[S,1,2] as (x, y) in SAM's padded frame, px. masks: bool[S,H,W] of the clicked objects.
+    points: f32[S,1,2] as (x, y) in SAM's padded frame, px. masks: bool[S,H,W] of the clicked
+    objects.
     """
 
     points: Tensor
@@ -51,7 +52,7 @@ class Clicks:
 
 
 def draw_clicks(room: Room, n: int, side: int, rng: np.random.Generator) -> Clicks | None:
-    """Click `n` times on visible objects of the room, each time on a random pixel of it; None without objects."""
+    """Click `n` times on random pixels of visible objects; None in a room without objects."""
     present = [thing.id for thing in room.objects if np.any(room.instances == thing.id)]
     if not present:
         return None
@@ -66,7 +67,7 @@ def draw_clicks(room: Room, n: int, side: int, rng: np.random.Generator) -> Clic
 
 
 def click_loss(sam: Sam, embedding: Tensor, clicks: Clicks) -> Tensor:
-    """BCE + dice of the masks that SAM's decoder gives for single clicks; embedding: [1,C,g,g] of one image."""
+    """BCE + dice of the masks that SAM's decoder gives for single clicks; embedding: [1,C,g,g]."""
     labels = torch.ones(clicks.points.shape[:2], device=clicks.points.device)
     sparse, dense = sam.prompt_encoder(points=(clicks.points, labels), boxes=None, masks=None)
     logits, _ = sam.mask_decoder(

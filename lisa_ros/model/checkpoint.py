@@ -153,6 +153,23 @@ def save_checkpoint(
         shutil.rmtree(aside, ignore_errors=True)
 
 
+def read_settings(model: str | Path) -> LisaSettings:
+    """Return what a checkpoint's `lisa.json` says, or the defaults of a released one without it.
+
+    Raises as `load_checkpoint` does for a checkpoint that is not there or an unusable `lisa.json`.
+    """
+    return _read_settings(checkpoint_folder(model))
+
+
+def write_settings(folder: Path, settings: LisaSettings) -> None:
+    """Write the `lisa.json` of a checkpoint folder: aside, flushed, renamed."""
+    aside = folder / f".{SETTINGS_FILE}.part"
+    _write_json(aside, settings.to_json())
+    _flush(aside)
+    aside.replace(folder / SETTINGS_FILE)
+    _flush(folder)
+
+
 def _available(device: str | torch.device) -> torch.device:
     try:
         target = torch.device(device)

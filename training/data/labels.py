@@ -11,23 +11,24 @@ from lisa_ros.simulation.room import Room
 
 
 def label_planes(room: Room, kinds: tuple[str, ...], colors: tuple[str, ...]) -> Tensor:
-    """i64[2,H,W]: index of the kind and of the main colour of the object at each pixel, 0 where there is none."""
+    """i64[2,H,W]: the kind and the colour of the object at each pixel, 0 where there is none."""
     kind_of = np.zeros(max((o.id for o in room.objects), default=0) + 1, dtype=np.int64)
     color_of = np.zeros_like(kind_of)
     for thing in room.objects:
         kind_of[thing.id] = 1 + kinds.index(thing.kind)
-        color_of[thing.id] = 1 + colors.index(thing.color)
+        if thing.color is not None:
+            color_of[thing.id] = 1 + colors.index(thing.color)
     instances = room.instances.astype(np.int64)
     return torch.from_numpy(np.stack([kind_of[instances], color_of[instances]]))
 
 
 def in_sam_frame(planes: Tensor, side: int) -> Tensor:
-    """[N,H,W] labels → [N,side,side], nearest; SAM's frame is the image in the top left of a square."""
+    """[N,H,W] labels → [N,side,side], nearest: the image in the top left of a square."""
     return _resample(_pad_square(planes, centred=False), side)
 
 
 def in_letterbox_frame(planes: Tensor, side: int) -> Tensor:
-    """[N,H,W] labels → [N,side,side], nearest; the letterbox view has the image in the middle of a square."""
+    """[N,H,W] labels → [N,side,side], nearest: the image in the middle of a square."""
     return _resample(_pad_square(planes, centred=True), side)
 
 

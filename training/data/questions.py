@@ -25,8 +25,9 @@ _OTHER_ANSWERS = tuple(answer for answer in ANSWERS if answer != SUPPLIED_ANSWER
 class QuestionEncoder:
     """Tokenises questions the way the engine asks them, and their answers.
 
-    bare_answer_share: how often the answer is the "[SEG]." that the prompted mode supplies; the rest is spread
-    evenly over upstream's other answers. Below one half, greedy generation opens with a word.
+    bare_answer_share: how often the answer is the "[SEG]." that the prompted mode supplies; the
+    rest is spread evenly over upstream's other answers. Below one half, greedy generation opens
+    with a word.
     """
 
     tokenizer: LisaTokenizer
@@ -44,6 +45,7 @@ class QuestionEncoder:
 
         Raises:
             TokenizerError: the answer would change the tokens of its question.
+
         """
         prompt = self._ids(instruction, None)
         whole = self._ids(instruction, self._answer(present, rng))

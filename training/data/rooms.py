@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from torch import Tensor
 from tqdm import tqdm
 
 from lisa_ros.errors import SimulationError
@@ -20,6 +18,7 @@ def load_rooms(path: Path, limit: int | None = None) -> list[Room]:
 
     Raises:
         SimulationError: nothing stored there; says how to make rooms.
+
     """
     rooms: list[Room] = []
     for room in tqdm(read_rooms(path), desc="reading rooms", unit="room", total=limit):
@@ -28,7 +27,8 @@ def load_rooms(path: Path, limit: int | None = None) -> list[Room]:
             break
     if not rooms:
         raise SimulationError(
-            f"No stored rooms in {path}. Make some: python -m lisa_ros.simulation.generate {path} --rooms 1000"
+            f"No stored rooms in {path}. Make some: "
+            f"python -m lisa_ros.simulation.generate {path} --rooms 1000"
         )
     return rooms
 
