@@ -15,17 +15,21 @@ from lisa_ros.simulation.furniture import (
     build_surroundings,
 )
 from lisa_ros.simulation.kinds import KINDS, LOOK_ALIKES
-from lisa_ros.simulation.material import Part
-from lisa_ros.simulation.mesh import rotation
+from lisa_ros.simulation.placement import Footprint, Thing
 from lisa_ros.simulation.scene import PlacedParts
 from lisa_ros.simulation.shading import Light
 from lisa_ros.types import Float64Array, Intrinsics
 
-_COUNTS, _COUNT_SHARES = (5, 6, 7, 8), (0.2, 0.3, 0.3, 0.2)
+_COUNTS, _COUNT_SHARES = (5, 6, 7, 8), (0.15, 0.25, 0.3, 0.3)
 _TWIN_SHARE, _LOOK_ALIKE_SHARE = 0.55, 0.5
-_BEHIND_SHARE, _EDGE_SHARE = 0.62, 0.15
+_BESIDE_SHARE, _EDGE_SHARE = 0.82, 0.4
+_TALL_IN_FRONT_SHARE = 0.75
 _PLACE_TRIES = 60
+_MIN_IN_VIEW = 0.68
 _GAP_M = 0.008
+_MARGIN_M = 0.01
+_TABLE_LOW = np.array([-TABLE_HALF_WIDTH_M, TABLE_FRONT_M]) + _MARGIN_M
+_TABLE_HIGH = np.array([TABLE_HALF_WIDTH_M, TABLE_BACK_M]) - _MARGIN_M
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,25 +50,6 @@ class Plan:
     furniture: tuple[PlacedParts, ...]
     T_world_camera: Float64Array
     light: Light
-
-
-@dataclass(frozen=True, eq=False)
-class _Footprint:
-    """The oriented rectangle on the table that a thing needs."""
-
-    center: Float64Array
-    half: Float64Array
-    yaw: float
-
-    def corners(self, margin: float) -> Float64Array:
-        half = self.half + margin
-        turn = rotation("z", self.yaw)[:2, :2]
-        local = np.array([(-1, -1), (1, -1), (1, 1), (-1, 1)]) * half
-        return local @ turn.T + self.center
-
-    @property
-    def reach(self) -> float:
-        return float(np.hypot(*self.half))
 
 
 def plan_tabletop(rng: np.random.Generator, intrinsics: Intrinsics) -> Plan:
@@ -105,8 +90,8 @@ def _draw_kinds(rng: np.random.Generator) -> list[str]:
 
 def _draw_camera_pose(rng: np.random.Generator) -> Float64Array:
     azimuth = rng.uniform(-0.55, 0.55)
-    elevation = rng.uniform(0.42, 0.85)
-    distance = rng.uniform(0.78, 1.0)
+    elevation = rng.uniform(0.35, 0.66)
+    distance = rng.uniform(0.84, 1.04)
     target = np.array([rng.uniform(-0.12, 0.12), rng.uniform(-0.10, 0.06), rng.uniform(0.02, 0.08)])
     flat = np.cos(elevation)
     direction = np.array([flat * np.sin(azimuth), -flat * np.cos(azimuth), np.sin(elevation)])
@@ -134,115 +119,80 @@ class _Planner:
         self._rng = rng
         self._intrinsics = intrinsics
         self._camera = T_world_camera
-        self._taken: list[_Footprint] = []
+        self._taken: list[Footprint] = []
         self.objects: list[PlannedObject] = []
         self.clutter: list[PlacedParts] = []
 
     def add_object(self, kind: str, color: str) -> None:
         """Place one object if a free spot is found."""
         spec = KINDS[kind]
-        parts = spec.build(self._rng, color)
-        scale = float(self._rng.uniform(0.88, 1.15))
+        variation = float(self._rng.uniform(0.88, 1.15))
+        thing = Thing.of(spec.build(self._rng, color), spec.size * variation)
         for _ in range(_PLACE_TRIES):
-            center = self._draw_spot(parts, scale)
+            center = self._draw_spot(thing)
+            if center is None:
+                continue
             to_camera = self._camera[:2, 3] - center
-            yaw = np.arctan2(to_camera[0], -to_camera[1])
+            yaw = float(np.arctan2(to_camera[0], -to_camera[1]))
             yaw += self._rng.uniform(-spec.max_turn_rad, spec.max_turn_rad)
-            footprint = _footprint(parts, center, yaw, scale)
-            if not self._is_free(footprint, _GAP_M):
-                continue
-            placed = _place(len(self.objects) + 1, parts, footprint, scale)
-            if self._share_in_view(placed) < 0.72:
-                continue
-            self._taken.append(footprint)
-            self.objects.append(PlannedObject(kind, color, scale, placed))
-            return
+            footprint = thing.standing(center, yaw)
+            if self._is_free(footprint) and self._share_in_view(footprint) >= _MIN_IN_VIEW:
+                self._taken.append(footprint)
+                placed = thing.placed(len(self.objects) + 1, footprint)
+                self.objects.append(PlannedObject(kind, color, variation, placed))
+                return
 
     def add_clutter(self, count: int) -> None:
         """Place up to `count` small plain things."""
         for _ in range(count):
-            parts = build_clutter(self._rng)
-            for _ in range(10):
-                footprint = _footprint(
-                    parts, self._draw_spot(parts, 1.0), self._rng.uniform(0, 6.3), 1.0
-                )
-                if self._is_free(footprint, _GAP_M):
-                    self._taken.append(footprint)
-                    self.clutter.append(_place(0, parts, footprint, 1.0))
-                    break
+            thing = Thing.of(build_clutter(self._rng), 1.0)
+            center = self._draw_spot(thing)
+            if center is None:
+                continue
+            footprint = thing.standing(center, self._rng.uniform(0.0, 2 * np.pi))
+            if self._is_free(footprint):
+                self._taken.append(footprint)
+                self.clutter.append(thing.placed(0, footprint))
 
-    def _draw_spot(self, parts: list[Part], scale: float) -> Float64Array:
-        """A point of the table: often just behind or before something, else anywhere in the picture."""
-        chance = self._rng.random()
-        if self._taken and chance < _BEHIND_SHARE:
-            other = self._taken[int(self._rng.integers(len(self._taken)))]
-            away = other.center - self._camera[:2, 3]
-            away /= np.linalg.norm(away)
-            sideways = np.array([-away[1], away[0]])
-            size = _footprint(parts, other.center, 0.0, scale)
-            gap = 0.55 * (size.reach + other.reach) * self._rng.uniform(0.9, 1.5) + 0.01
-            side = 1.0 if self._rng.random() < 0.6 else -1.0
-            shift = self._rng.uniform(-0.9, 0.9) * other.reach
-            return np.asarray(other.center + side * gap * away + shift * sideways)
-        width, height = self._intrinsics.width, self._intrinsics.height
-        u = self._rng.uniform(0.06, 0.94) * width
-        v = self._rng.uniform(0.18, 0.95) * height
-        if chance > 1 - _EDGE_SHARE:
-            u = (
-                self._rng.choice([self._rng.uniform(0.01, 0.1), self._rng.uniform(0.9, 0.99)])
-                * width
-            )
-        ray = ray_directions(self._intrinsics, self._camera, np.array([u]), np.array([v]))[0]
+    def _draw_spot(self, thing: Thing) -> Float64Array | None:
+        """A point f64[2] of the table, often beside something on one line of sight; None above it."""
+        if self._taken and self._rng.random() < _BESIDE_SHARE:
+            return self._spot_beside(thing, self._taken[int(self._rng.integers(len(self._taken)))])
+        u, v = self._rng.uniform(0.06, 0.94), self._rng.uniform(0.20, 0.93)
+        if self._rng.random() < _EDGE_SHARE:
+            u = self._rng.uniform(0.01, 0.10)
+            u = 1.0 - u if self._rng.random() < 0.5 else u
+        pixel = np.array([u * self._intrinsics.width]), np.array([v * self._intrinsics.height])
+        ray = ray_directions(self._intrinsics, self._camera, *pixel)[0].astype(np.float64)
         if ray[2] > -0.05:
-            return np.array([np.inf, np.inf])
-        return np.asarray(self._camera[:2, 3] - ray[:2] * self._camera[2, 3] / ray[2], np.float64)
+            return None
+        eye = self._camera[:3, 3]
+        return np.asarray(eye[:2] - ray[:2] * eye[2] / ray[2])
 
-    def _is_free(self, footprint: _Footprint, gap: float) -> bool:
-        if not np.isfinite(footprint.center).all():
+    def _spot_beside(self, thing: Thing, other: Footprint) -> Float64Array:
+        """A point behind or before `other` as the camera sees it, so that one may hide the other."""
+        away = other.center - self._camera[:2, 3]
+        away /= np.linalg.norm(away)
+        sideways = np.array([-away[1], away[0]])
+        gap = self._rng.uniform(0.55, 1.0) * (thing.reach + other.reach)
+        shift = self._rng.uniform(-0.7, 0.7) * other.reach
+        # The taller one usually stands in front: it is what hides the other.
+        taller = thing.height > other.height
+        side = -1.0 if taller == (self._rng.random() < _TALL_IN_FRONT_SHARE) else 1.0
+        return np.asarray(other.center + side * gap * away + shift * sideways)
+
+    def _is_free(self, footprint: Footprint) -> bool:
+        low, high = footprint.corners.min(axis=0), footprint.corners.max(axis=0)
+        if (high > _TABLE_HIGH).any() or (low < _TABLE_LOW).any():
             return False
-        corners = footprint.corners(0.0)
-        limit = np.array([TABLE_HALF_WIDTH_M, TABLE_BACK_M]) - 0.01
-        if (corners > limit).any() or (corners < [-limit[0], TABLE_FRONT_M + 0.01]).any():
-            return False
-        return not any(_overlap(footprint, other, gap) for other in self._taken)
+        return not any(footprint.overlaps(other, _GAP_M) for other in self._taken)
 
-    def _share_in_view(self, placed: PlacedParts) -> float:
-        points = np.concatenate([c.reshape(-1, 3) for c in placed.world_corners()]).astype(
-            np.float64
-        )
-        u, v = project(self._intrinsics, self._camera, points).T
-        width, height = self._intrinsics.width, self._intrinsics.height
-        inside_u = max(0.0, min(u.max(), width) - max(u.min(), 0)) / (u.max() - u.min())
-        inside_v = max(0.0, min(v.max(), height) - max(v.min(), 0)) / (v.max() - v.min())
-        return float(inside_u * inside_v)
-
-
-def _footprint(parts: list[Part], center: Float64Array, yaw: float, scale: float) -> _Footprint:
-    flat = np.concatenate([part.mesh.corners.reshape(-1, 3)[:, :2] for part in parts])
-    low, high = flat.min(axis=0) * scale, flat.max(axis=0) * scale
-    turn = rotation("z", yaw)[:2, :2]
-    return _Footprint(np.asarray(center + turn @ ((low + high) / 2)), (high - low) / 2, float(yaw))
-
-
-def _place(instance: int, parts: list[Part], footprint: _Footprint, scale: float) -> PlacedParts:
-    """Scaled parts whose rectangle coincides with `footprint`."""
-    grown = [Part(part.mesh.scaled((scale,) * 3), part.material) for part in parts]
-    flat = np.concatenate([part.mesh.corners.reshape(-1, 3)[:, :2] for part in grown])
-    middle = (flat.min(axis=0) + flat.max(axis=0)) / 2
-    pose = np.eye(4)
-    pose[:3, :3] = rotation("z", footprint.yaw)
-    pose[:2, 3] = footprint.center - pose[:2, :2] @ middle
-    return PlacedParts(instance, grown, pose)
-
-
-def _overlap(first: _Footprint, second: _Footprint, gap: float) -> bool:
-    """Separating axis test of two rectangles, the first grown by `gap`."""
-    if np.linalg.norm(first.center - second.center) > first.reach + second.reach + 2 * gap:
-        return False
-    a, b = first.corners(gap), second.corners(0.0)
-    for yaw in (first.yaw, second.yaw):
-        axes = rotation("z", yaw)[:2, :2]
-        pa, pb = a @ axes, b @ axes
-        if (pa.max(axis=0) < pb.min(axis=0)).any() or (pb.max(axis=0) < pa.min(axis=0)).any():
-            return False
-    return True
+    def _share_in_view(self, footprint: Footprint) -> float:
+        """The share of the projected bounding box inside the image."""
+        levels = ((0.0,) * 4, (footprint.height,) * 4)
+        points = np.concatenate([np.column_stack([footprint.corners, z]) for z in levels])
+        pixels = project(self._intrinsics, self._camera, points)
+        size = np.array([self._intrinsics.width, self._intrinsics.height])
+        low, high = pixels.min(axis=0), pixels.max(axis=0)
+        inside = np.maximum(np.minimum(high, size) - np.maximum(low, 0), 0) / (high - low)
+        return float(inside.prod())

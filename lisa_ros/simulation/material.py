@@ -66,6 +66,12 @@ def darker(color: Rgb, factor: float) -> Rgb:
     return (color[0] * factor, color[1] * factor, color[2] * factor)
 
 
+def lighter(color: Rgb, share: float) -> Rgb:
+    """The colour moved towards white by `share`."""
+    red, green, blue = (channel + share * (255.0 - channel) for channel in color)
+    return (red, green, blue)
+
+
 def pattern_blend(name: str, points: Float32Array, scale: float) -> Float32Array:
     """f32[N] in 0..1: the share of the second colour at `points` f32[N,3] (object coordinates, m)."""
     return PATTERNS[name](points, scale).astype(np.float32)

@@ -65,20 +65,8 @@ def join(meshes: Iterable[Mesh]) -> Mesh:
 
 def box(size: Vector, center: Vector = (0.0, 0.0, 0.0)) -> Mesh:
     """An axis-aligned box: 12 triangles."""
-    half = np.asarray(size, np.float64) / 2
-    quads, normals = [], []
-    for axis in range(3):
-        u, v = (axis + 1) % 3, (axis + 2) % 3
-        for side in (-1.0, 1.0):
-            normal = np.zeros(3)
-            normal[axis] = side
-            quad = np.zeros((4, 3))
-            quad[:, axis] = side * half[axis]
-            quad[:, u] = np.array([-1, 1, 1, -1]) * half[u]
-            quad[:, v] = np.array([-1, -1, 1, 1]) * half[v]
-            quads.append(quad)
-            normals.append(np.tile(normal, (4, 1)))
-    return _from_quads(np.array(quads), np.array(normals)).moved(center)
+    corners = _UNIT_BOX.corners * np.asarray(size, np.float32) + np.asarray(center, np.float32)
+    return Mesh(corners, _UNIT_BOX.normals)
 
 
 def lathe(profile: Sequence[tuple[float, float]] | Float64Array, sides: int = 20) -> Mesh:
@@ -216,3 +204,19 @@ def _from_quads(quads: Float64Array, normals: Float64Array) -> Mesh:
     area = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     keep = np.einsum("ij,ij->i", area, area) > 1e-22
     return Mesh(corners[keep].astype(np.float32), bends[keep].astype(np.float32))
+
+
+def _unit_box() -> Mesh:
+    quads, normals = [], []
+    for axis in range(3):
+        for side in (-0.5, 0.5):
+            quad = np.zeros((4, 3))
+            quad[:, axis] = side
+            quad[:, (axis + 1) % 3] = (-0.5, 0.5, 0.5, -0.5)
+            quad[:, (axis + 2) % 3] = (-0.5, -0.5, 0.5, 0.5)
+            quads.append(quad)
+            normals.append(np.tile(np.sign(side) * np.eye(3)[axis], (4, 1)))
+    return _from_quads(np.array(quads), np.array(normals))
+
+
+_UNIT_BOX = _unit_box()

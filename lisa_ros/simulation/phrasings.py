@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from lisa_ros.simulation.kinds import KINDS
 from lisa_ros.simulation.needs import NEEDS
-from lisa_ros.simulation.requests import is_plural
+from lisa_ros.simulation.requests import casual, is_plural
 from lisa_ros.simulation.vocabulary import ANYTHING, ENTRIES, RELATIONS, WRAPPERS, Split
 
 
 def all_phrasings(split: Split) -> list[str]:
     """Distinct sentences that hold every wording of `split` and every wrapper around every name.
 
-    Not every sentence that can be drawn is listed (a relation joins any two names), but every word is.
+    Each is there also as it is typed casually. Not every sentence that can be drawn is listed (a relation joins any two names), but every word is.
     """
     sentences = [sentence for need in NEEDS for sentence in need.sentences.of(split)]
     for phrase, head in _noun_phrases(split):
         sentences += [wrapper.around(phrase, is_plural(head)) for wrapper in WRAPPERS[split]]
-    return list(dict.fromkeys(sentences))
+    return list(dict.fromkeys([*sentences, *map(casual, sentences)]))
 
 
 def _noun_phrases(split: Split) -> list[tuple[str, str]]:

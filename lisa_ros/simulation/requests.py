@@ -36,6 +36,9 @@ _CASUAL_SHARE = 0.25
 _LOOK_ALIKE_SHARE = 0.4
 _ANY_THING_SHARE = 0.25
 
+# Tables and walls may be brown or grey, so "the brown thing" would be arguable.
+_THING_COLORS = tuple(color for color in COLORS if color not in ("brown", "grey"))
+
 T = TypeVar("T")
 
 
@@ -77,7 +80,8 @@ def _draw_new(
     room: Room, rng: np.random.Generator, present: bool, split: Split, found: dict[str, Request]
 ) -> Request | None:
     """A request that is not in `found`; tries hard for the form that the dice chose, then for any other."""
-    for form in rng.choice(FORMS, size=len(FORMS), replace=False, p=_FORM_SHARES):
+    order = rng.choice(len(FORMS), size=len(FORMS), replace=False, p=_FORM_SHARES)
+    for form in (FORMS[index] for index in order):
         for _ in range(_TRIES):
             request = _draw(room, rng, form, present, split)
             if request is not None and normalised(request.text) not in found:
@@ -136,7 +140,9 @@ def _draw_attribute(
     """A colour and a name. Absent ones are mostly the right kind in a colour that is not there."""
     item = _pick(rng, room.targets)
     if rng.random() < _ANY_THING_SHARE:
-        color = item.color if present else _pick(rng, tuple(COLORS))
+        color = item.color if present else _pick(rng, _THING_COLORS)
+        if color not in _THING_COLORS:
+            return None
         noun, kinds = _pick(rng, ANYTHING.of(split)), ANY_KIND
     else:
         kind = item.kind if present or rng.random() < 0.6 else _kind(room, rng, present)
@@ -180,7 +186,7 @@ def _draw_implicit(
 ) -> tuple[str, Phrase] | None:
     need = _pick(rng, _needs_of(_kind(room, rng, present)))
     sentence = _pick(rng, need.sentences.of(split))
-    return _casual(rng, sentence), Phrase(need.kinds, need.substitutes)
+    return _typed(rng, sentence), Phrase(need.kinds, need.substitutes)
 
 
 _DRAWERS: dict[
@@ -237,7 +243,7 @@ def _needs_of(kind: str) -> tuple[Need, ...]:
 def _wrapped(rng: np.random.Generator, phrase: str, split: Split, head: str = "") -> str:
     """A sentence about a noun phrase; `head` is its noun where that is not the last word."""
     plural = is_plural(head or phrase)
-    return _casual(rng, _pick(rng, WRAPPERS[split]).around(phrase, plural))
+    return _typed(rng, _pick(rng, WRAPPERS[split]).around(phrase, plural))
 
 
 def is_plural(noun: str) -> bool:
@@ -245,16 +251,14 @@ def is_plural(noun: str) -> bool:
     return noun in PLURAL_NAMES or noun.split()[-1] in PLURAL_NAMES
 
 
-def _casual(rng: np.random.Generator, sentence: str) -> str:
-    """Some people write without a capital letter and without a full stop."""
-    if rng.random() >= _CASUAL_SHARE:
-        return sentence
-    return _uncapitalised(sentence).rstrip(".?")
+def _typed(rng: np.random.Generator, sentence: str) -> str:
+    return casual(sentence) if rng.random() < _CASUAL_SHARE else sentence
 
 
-def _uncapitalised(sentence: str) -> str:
-    keep = sentence.startswith(("I ", "TV"))
-    return sentence if keep else sentence[:1].lower() + sentence[1:]
+def casual(sentence: str) -> str:
+    """The sentence as some people type it: without a capital letter and without a full stop."""
+    plain = sentence.rstrip(".?")
+    return plain if plain.startswith("I ") else plain[:1].lower() + plain[1:]
 
 
 def _pick(rng: np.random.Generator, items: Sequence[T]) -> T:

@@ -312,7 +312,7 @@ WRAPPERS: dict[Split, tuple[Wrapper, ...]] = {
     "unseen": (
         Wrapper("Show me {x}."),
         Wrapper("Could you get me {x}?"),
-        Wrapper("Look for {x} in this image."),
+        Wrapper("Look for {x}."),
         Wrapper("Please hand me {x}."),
     ),
 }

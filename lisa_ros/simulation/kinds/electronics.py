@@ -154,6 +154,7 @@ SPECS = (
         ("black", "white", "pink"),
         nameable=False,
         accents=("blue", "green", "yellow"),
+        size=1.1,
     ),
     KindSpec(
         "television",
@@ -162,6 +163,7 @@ SPECS = (
         nameable=False,
         accents=("blue", "green", "orange"),
         max_turn_rad=_FRONT,
+        size=0.86,
     ),
     KindSpec(
         "laptop",
@@ -170,6 +172,7 @@ SPECS = (
         nameable=False,
         accents=("blue", "black", "white", "grey"),
         max_turn_rad=_FRONT,
+        size=0.88,
     ),
     KindSpec(
         "headphones",
@@ -183,5 +186,6 @@ SPECS = (
         _lamp,
         ("red", "yellow", "green", "blue", "white", "orange", "pink", "purple"),
         accents=("white", "grey", "yellow"),
+        size=0.88,
     ),
 )

@@ -68,5 +68,5 @@ SPECS = (
     KindSpec("apple", _apple, ("red", "green")),
     KindSpec("orange", _orange, ("orange",)),
     KindSpec("lemon", _lemon, ("yellow",)),
-    KindSpec("banana", _banana, ("yellow",)),
+    KindSpec("banana", _banana, ("yellow",), size=1.12),
 )

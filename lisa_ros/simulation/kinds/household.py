@@ -6,7 +6,7 @@ import numpy as np
 
 from lisa_ros.simulation.kinds.spec import KindSpec
 from lisa_ros.simulation.material import COLORS, Material, Part, darker, jittered
-from lisa_ros.simulation.mesh import box, cylinder, ellipsoid, join, lathe, rotation, tube
+from lisa_ros.simulation.mesh import Mesh, box, cylinder, ellipsoid, join, lathe, tube
 
 _WHITE = COLORS["white"]
 _BLACK = COLORS["black"]
@@ -70,13 +70,8 @@ def _clock(rng: np.random.Generator, color: str) -> list[Part]:
 def _ball(rng: np.random.Generator, color: str) -> list[Part]:
     """A beach ball: coloured and white panels."""
     radius = rng.uniform(0.080, 0.092)
-    globe = ellipsoid((radius,) * 3, (0, 0, 0), 22)
-    # The panels are fixed to the ball, so its turn is part of the texture's seed, not of the mesh.
-    tilt = rng.uniform(0.3, 1.0)
-    mesh = globe.rotated("x", tilt).moved((0, 0, radius))
-    paint = Material(jittered(color, rng), "panels", _WHITE, 3.0, gloss=0.4)
-    del mesh
-    return [Part(globe.moved((0, 0, radius)), paint)]
+    globe = ellipsoid((radius,) * 3, (0, 0, radius), 22)
+    return [Part(globe, Material(jittered(color, rng), "panels", _WHITE, 3.0, gloss=0.4))]
 
 
 def _box(rng: np.random.Generator, color: str) -> list[Part]:
@@ -131,45 +126,25 @@ def _car(rng: np.random.Generator, color: str) -> list[Part]:
     s = rng.uniform(0.95, 1.15)
     paint = Material(jittered(color, rng), gloss=0.6)
     body = box((0.19, 0.085, 0.042), (0, 0, 0.046))
-    cabin = join([box((0.095, 0.074, 0.036), (-0.008, 0, 0.084))])
+    cabin = box((0.095, 0.074, 0.036), (-0.008, 0, 0.084))
     glass = join(
         [
             box((0.080, 0.077, 0.022), (-0.008, 0, 0.084)),
             box((0.098, 0.062, 0.022), (-0.008, 0, 0.084)),
         ]
     )
-    wheels, hubs = [], []
-    for x in (-0.056, 0.056):
-        for side in (-1, 1):
-            wheel = (
-                cylinder(0.027, 0.018, 16)
-                .rotated("x", side * np.pi / 2)
-                .moved((x, side * 0.033, 0.027))
-            )
-            hub = (
-                cylinder(0.013, 0.002, 10)
-                .rotated("x", side * np.pi / 2)
-                .moved((x, side * -0.052, 0.027))
-            )
-            wheels.append(
-                wheel
-                if False
-                else cylinder(0.027, 0.020, 16)
-                .rotated("x", np.pi / 2)
-                .moved((x, side * 0.040 + 0.010, 0.027))
-            )
-            hubs.append(
-                cylinder(0.013, 0.024, 10)
-                .rotated("x", np.pi / 2)
-                .moved((x, side * 0.040 + 0.012, 0.027))
-            )
-            del hub
+    axles = [(x, y) for x in (-0.056, 0.056) for y in (-0.040, 0.040)]
+
+    def discs(radius: float, width: float) -> Mesh:
+        disc = cylinder(radius, width, 16).moved((0, 0, -width / 2)).rotated("x", np.pi / 2)
+        return join([disc.moved((x, y, 0.027)) for x, y in axles])
+
     lights = join([box((0.004, 0.016, 0.012), (0.095, y, 0.052)) for y in (-0.026, 0.026)])
     meshes = [
         (join([body, cabin]), paint),
         (glass, Material((150.0, 200.0, 225.0), gloss=0.8)),
-        (join(wheels), Material((32.0, 32.0, 34.0))),
-        (join(hubs), Material((200.0, 200.0, 205.0))),
+        (discs(0.027, 0.020), Material((32.0, 32.0, 34.0))),
+        (discs(0.013, 0.024), Material((200.0, 200.0, 205.0))),
         (lights, Material((255.0, 240.0, 170.0), glow=0.5)),
     ]
     return [Part(mesh.scaled((s, s, s)), material) for mesh, material in meshes]
@@ -196,12 +171,15 @@ SPECS = (
         ("red", "blue", "green", "yellow", "purple", "orange", "pink"),
         accents=("white",),
     ),
-    KindSpec("box", _box, ("brown",)),
-    KindSpec("teddy", _teddy, ("brown", "white", "pink"), accents=("white",), max_turn_rad=0.8),
+    KindSpec("box", _box, ("brown",), size=0.88),
+    KindSpec(
+        "teddy", _teddy, ("brown", "white", "pink"), accents=("white",), max_turn_rad=0.8, size=0.95
+    ),
     KindSpec(
         "car",
         _car,
         ("red", "blue", "green", "yellow", "orange", "purple", "white"),
         accents=("black",),
+        size=0.88,
     ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lisa_ros.simulation.kinds.spec import KindSpec
-from lisa_ros.simulation.material import COLORS, Material, Part, darker, jittered
+from lisa_ros.simulation.material import COLORS, Material, Part, darker, jittered, lighter
 from lisa_ros.simulation.mesh import cylinder, ellipsoid, extrude, lathe, rounded_rectangle, tube
 
 _NINE = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "white", "black")
@@ -72,7 +72,8 @@ def _bowl(rng: np.random.Generator, color: str) -> list[Part]:
     coat = _glaze(rng, color, 0.6)
     return [
         Part(lathe(outer, 24), coat),
-        Part(lathe([outer[-1], *inner], 24), Material(darker(coat.color, 0.9), gloss=0.3)),
+        Part(lathe([outer[-1], *inner[:1]], 24), Material(lighter(coat.color, 0.35), gloss=0.3)),
+        Part(lathe(inner, 24), Material(darker(coat.color, 0.78), gloss=0.05)),
     ]
 
 

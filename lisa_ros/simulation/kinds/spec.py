@@ -18,6 +18,8 @@ class KindSpec:
     freedom left to the generator. colors: the main colours it comes in. nameable: whether people would call
     the object by its main colour; where not, all its colours are accents. accents: other colours that one may
     argue it has. max_turn_rad: how far its front may turn away from the camera.
+    size: factor on what `build` makes; things are brought a little closer to each other in size than they
+    are in life, so that small ones can be seen and large ones do not fill the picture.
     """
 
     kind: str
@@ -26,3 +28,4 @@ class KindSpec:
     nameable: bool = True
     accents: tuple[str, ...] = ()
     max_turn_rad: float = float(np.pi)
+    size: float = 1.0

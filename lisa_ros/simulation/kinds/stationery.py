@@ -58,7 +58,7 @@ def _book(rng: np.random.Generator, color: str) -> list[Part]:
 
 def _pen(rng: np.random.Generator, color: str) -> list[Part]:
     """A thick marker pen, lying."""
-    length, radius = rng.uniform(0.19, 0.22), 0.0135
+    length, radius = rng.uniform(0.22, 0.25), 0.0165
     barrel = lathe([(0, 0), (radius, 0), (radius, length * 0.62), (0, length * 0.62)], 12)
     grip = lathe([(radius * 0.9, length * 0.62), (radius * 0.85, length * 0.84)], 12)
     tip = lathe([(radius * 0.85, length * 0.84), (0.0035, length * 0.98), (0, length)], 12)
@@ -148,6 +148,7 @@ SPECS = (
         _scissors,
         ("red", "orange", "blue", "green", "purple", "yellow"),
         accents=("grey",),
+        size=1.15,
     ),
     KindSpec(
         "glasses",
@@ -155,6 +156,7 @@ SPECS = (
         ("black", "red", "white", "blue", "yellow"),
         accents=("black",),
         max_turn_rad=0.8,
+        size=1.12,
     ),
     KindSpec(
         "keys",
@@ -162,5 +164,6 @@ SPECS = (
         ("red", "blue", "green"),
         nameable=False,
         accents=("yellow", "grey", "brown", "orange"),
+        size=1.2,
     ),
 )
