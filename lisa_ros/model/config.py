@@ -61,6 +61,8 @@ class LisaConfig:
 
     def __post_init__(self) -> None:
         """Check what a wrong value would only show much later, far from its cause."""
+        if self.num_key_value_heads is None:
+            object.__setattr__(self, "num_key_value_heads", self.num_attention_heads)
         if self.mm_projector_type != "linear":
             raise CheckpointMismatchError(
                 f"config.json: mm_projector_type is {self.mm_projector_type!r}; only the linear "
@@ -87,7 +89,7 @@ class LisaConfig:
         """
         data = dict(data)
         tower = data.pop("mm_vision_tower", None)
-        data.setdefault("vision_tower", tower)
+        data["vision_tower"] = data.get("vision_tower") or tower
         values: dict[str, Any] = {}
         for spec in dataclasses.fields(cls):
             if spec.name == "other":
@@ -107,7 +109,6 @@ class LisaConfig:
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         values.pop("other")
         values["mm_vision_tower"] = self.vision_tower
-        values["num_key_value_heads"] = self.num_key_value_heads or self.num_attention_heads
         return dict(sorted({**self.other, **self._FIXED, **values}.items()))
 
 

@@ -249,7 +249,7 @@ def _llama_config(config: LisaConfig) -> LlamaConfig:
         "intermediate_size": config.intermediate_size,
         "num_hidden_layers": config.num_hidden_layers,
         "num_attention_heads": config.num_attention_heads,
-        "num_key_value_heads": config.num_key_value_heads or config.num_attention_heads,
+        "num_key_value_heads": config.num_key_value_heads,
         "hidden_act": config.hidden_act,
         "max_position_embeddings": config.max_position_embeddings,
         "initializer_range": config.initializer_range,
