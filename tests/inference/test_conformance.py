@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from fakes import FakeSegmenter
-from tiny_lisa import noise_image, tiny_lisa
+from random_lisa import noise_image, random_lisa
 
 from lisa_ros.errors import (
     ConfigurationError,
@@ -19,7 +19,7 @@ from lisa_ros.errors import (
 from lisa_ros.inference.engine import LisaEngine
 from lisa_ros.types import Turn
 
-BACKENDS = {"engine": lambda: LisaEngine(tiny_lisa()), "fake": FakeSegmenter}
+BACKENDS = {"engine": lambda: LisaEngine(random_lisa()), "fake": FakeSegmenter}
 MODES = ["prompted", "generated"]
 
 
@@ -171,7 +171,7 @@ def test_images_of_another_backend_are_refused(segmenter, image):
     class Foreign(FakeSegmenter):
         pass
 
-    other = LisaEngine(tiny_lisa(seed=1)) if isinstance(segmenter, FakeSegmenter) else Foreign()
+    other = LisaEngine(random_lisa(seed=1)) if isinstance(segmenter, FakeSegmenter) else Foreign()
     encoded = other.encode_image(image)
     with pytest.raises(ModelError, match="another"):
         segmenter.segment(encoded, "red") if isinstance(segmenter, LisaEngine) else (

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from tiny_lisa import noise_image, tiny_lisa
+from random_lisa import noise_image, random_lisa
 
 from lisa_ros.errors import (
     ConfigurationError,
@@ -23,7 +23,7 @@ from lisa_ros.model import prompts
 from lisa_ros.model.preprocess import clip_input, sam_input
 from lisa_ros.types import Turn
 
-LISA = tiny_lisa(found_threshold=0.25, demo_model=True)
+LISA = random_lisa(found_threshold=0.25, demo_model=True)
 ENGINE = LisaEngine(LISA)
 IMAGE = noise_image(24, 32)
 ENCODED = ENGINE.encode_image(IMAGE)
@@ -32,7 +32,7 @@ TOKENIZER = LISA.tokenizer
 
 def test_settings_of_the_checkpoint_are_the_defaults():
     capabilities = ENGINE.capabilities
-    assert (capabilities.name, capabilities.found_threshold) == ("tiny", 0.25)
+    assert (capabilities.name, capabilities.found_threshold) == ("random", 0.25)
     assert (capabilities.demo_model, capabilities.view) == (True, "center")
     assert capabilities.prompt_template == prompts.DEFAULT_PROMPT_TEMPLATE
 
@@ -117,7 +117,7 @@ def test_a_used_answer_can_be_history_with_the_same_ids():
 
 
 def test_over_long_prompts_say_by_how_much():
-    engine = LisaEngine(tiny_lisa(max_position_embeddings=128))
+    engine = LisaEngine(random_lisa(max_position_embeddings=128))
     n_positions = len(engine.prompt_ids("mug")) - 1 + LISA.model.num_image_tokens
     engine.segment(IMAGE, "mug", mode="generated", max_new_tokens=128 - n_positions)
     with pytest.raises(

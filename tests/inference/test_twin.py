@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from tiny_lisa import noise_image, tiny_lisa
+from random_lisa import noise_image, random_lisa
 
 from lisa_ros.inference.engine import LisaEngine
 from lisa_ros.inference.generation import greedy, prefill
@@ -14,7 +14,7 @@ from lisa_ros.types import Turn
 
 N_NEW = 10
 MARGIN = 1e-3
-LISA = tiny_lisa()
+LISA = random_lisa()
 SEG, EOS = LISA.tokenizer.seg_id, LISA.tokenizer.eos_id
 ENGINES = {
     (conversation, view): LisaEngine(LISA, conversation=conversation, view=view)

@@ -39,7 +39,9 @@ CLIP = ClipConfig(
 )
 
 
-def tiny_lisa(seed: int = 0, max_position_embeddings: int = 2048, **settings: object) -> LoadedLisa:
+def random_lisa(
+    seed: int = 0, max_position_embeddings: int = 2048, **settings: object
+) -> LoadedLisa:
     """Return a random LISA. Its greedy answers hold a `[SEG]` now and then and seldom end."""
     tokenizer = LisaTokenizer.from_pretrained(TOKENIZER_FOLDER)
     config = LisaConfig(
@@ -69,7 +71,7 @@ def tiny_lisa(seed: int = 0, max_position_embeddings: int = 2048, **settings: ob
         config=config,
         settings=LisaSettings(**settings),
         clip_processor=ClipProcessor(size=CLIP.image_size),
-        path=Path("tiny"),
+        path=Path("random"),
     )
 
 
