@@ -16,8 +16,8 @@ _FORMATS = ((256, 256), (320, 240), (384, 216))
 class CameraSpec:
     """An ideal camera whose principal point is the image centre.
 
-    width, height: pixels. focal_px: focal length; None takes the geometric mean of the sides, about 53°
-    across them.
+    width, height: pixels. focal_px: focal length; None takes the geometric mean of the sides, about
+    53° across them.
     """
 
     width: int
@@ -28,7 +28,8 @@ class CameraSpec:
         """The pinhole model; SimulationError when the size cannot show a room."""
         if min(self.width, self.height) < 64 or max(self.width, self.height) > 4096:
             raise SimulationError(
-                f"The camera is {self.width}x{self.height} px; rooms are made for sides of 64 to 4096 px."
+                f"The camera is {self.width}x{self.height} px; "
+                "rooms are made for sides of 64 to 4096 px."
             )
         focal = float(np.sqrt(self.width * self.height)) if self.focal_px is None else self.focal_px
         if not focal > 0:
@@ -44,7 +45,7 @@ def draw_camera(rng: np.random.Generator) -> CameraSpec:
 
 
 def look_at(eye: Float64Array, target: Float64Array) -> Float64Array:
-    """T_world_camera f64[4,4] of an optical frame (x right, y down, z forward) at `eye`, level with z up."""
+    """T_world_camera f64[4,4] of a level optical frame (x right, y down, z forward) at `eye`."""
     forward = (target - eye) / np.linalg.norm(target - eye)
     right = np.cross(forward, (0.0, 0.0, 1.0))
     right /= np.linalg.norm(right)
@@ -57,7 +58,10 @@ def look_at(eye: Float64Array, target: Float64Array) -> Float64Array:
 def ray_directions(
     intrinsics: Intrinsics, T_world_camera: Float64Array, u: Float32Array, v: Float32Array
 ) -> Float32Array:
-    """f32[N,3], world directions through the pixels (u, v), of z-depth 1: a ray's parameter is z-depth."""
+    """World directions f32[N,3] through the pixels (u, v).
+
+    Their z-depth is 1, so that the parameter of a ray is z-depth in metres.
+    """
     local = np.stack(
         [
             (u - intrinsics.cx) / intrinsics.fx,
@@ -66,7 +70,8 @@ def ray_directions(
         ],
         axis=-1,
     )
-    return (local @ T_world_camera[:3, :3].T).astype(np.float32)
+    turned: Float32Array = local.astype(np.float32) @ T_world_camera[:3, :3].T.astype(np.float32)
+    return turned
 
 
 def project(

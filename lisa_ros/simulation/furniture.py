@@ -46,7 +46,7 @@ _MUTED = (
 
 
 def build_surroundings(rng: np.random.Generator) -> list[Part]:
-    """Walls, floor, table and what hangs on the wall, in world coordinates; the table top is z = 0."""
+    """Walls, floor, table and wall decoration in world coordinates; the table top is z = 0."""
     return [*_room(rng), *_table(rng), *_wall_decoration(rng)]
 
 

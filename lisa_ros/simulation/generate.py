@@ -1,4 +1,7 @@
-"""Write rooms to a folder: `python -m lisa_ros.simulation.generate OUT --seed 0 --rooms 1000 --workers 2`."""
+"""Write rooms to a folder.
+
+`python -m lisa_ros.simulation.generate OUT --seed 0 --rooms 1000 --workers 2`
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ class _Job:
 
 
 def generate(folder: Path, seed: int, rooms: int, preset: str, workers: int) -> int:
-    """Write the rooms of `seed` .. `seed + rooms - 1` in shards, with one process for each worker."""
+    """Write the rooms of `seed` .. `seed + rooms - 1`, a shard at a time in each worker."""
     if rooms < 1 or workers < 1:
         raise SimulationError(f"Got --rooms {rooms} --workers {workers}; both must be at least 1.")
     if any(folder.glob("rooms-*.npz")):

@@ -15,10 +15,10 @@ _ARTICLE = re.compile(r"^(?:the|a|an|my|some) ")
 
 
 def judge(room: Room, instruction: str) -> Verdict:
-    """Whether the thing asked for is there: exactly one (FOUND), none (NOT_FOUND), or undecidable (None).
+    """Whether the thing asked for is there once (FOUND), not at all (NOT_FOUND), or None.
 
-    Understands every sentence of `requests.sample_requests` in both splits and the phrases in them alone;
-    case, surrounding space and a final ".", "?" or "!" do not matter.
+    Understands every sentence of `requests.sample_requests` in both splits and the phrases in them
+    alone; case, surrounding space and a final ".", "?" or "!" do not matter.
     """
     phrase = parse(instruction)
     return UNDECIDED if phrase is None else judge_phrase(room, phrase)

@@ -1,4 +1,4 @@
-"""Where things stand: picks kinds, colours and poses for the preset `tabletop` and the camera over them."""
+"""Draws the preset `tabletop`: kinds, colours, poses, light, and the camera over them."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Plan:
 
 
 def plan_tabletop(rng: np.random.Generator, intrinsics: Intrinsics) -> Plan:
-    """Draw one room. At least four objects find room; the others are dropped when the table is full."""
+    """Draw one room. Objects for which the table has no free spot are left out."""
     T_world_camera = _draw_camera_pose(rng)
     planner = _Planner(rng, intrinsics, T_world_camera)
     kinds = _draw_kinds(rng)
@@ -155,7 +155,7 @@ class _Planner:
                 self.clutter.append(thing.placed(0, footprint))
 
     def _draw_spot(self, thing: Thing) -> Float64Array | None:
-        """A point f64[2] of the table, often beside something on one line of sight; None above it."""
+        """A point f64[2] of the table, often beside something; None above the horizon."""
         if self._taken and self._rng.random() < _BESIDE_SHARE:
             return self._spot_beside(thing, self._taken[int(self._rng.integers(len(self._taken)))])
         u, v = self._rng.uniform(0.06, 0.94), self._rng.uniform(0.20, 0.93)
@@ -170,7 +170,7 @@ class _Planner:
         return np.asarray(eye[:2] - ray[:2] * eye[2] / ray[2])
 
     def _spot_beside(self, thing: Thing, other: Footprint) -> Float64Array:
-        """A point behind or before `other` as the camera sees it, so that one may hide the other."""
+        """A point behind or before `other` in the camera's view, so that one may hide the other."""
         away = other.center - self._camera[:2, 3]
         away /= np.linalg.norm(away)
         sideways = np.array([-away[1], away[0]])

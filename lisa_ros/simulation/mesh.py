@@ -1,7 +1,7 @@
 """Triangle meshes from a few primitives: boxes, surfaces of revolution, tubes, extrusions.
 
-A mesh is a soup of triangles with a normal for each corner, so that parts can be joined and moved without
-index bookkeeping. Winding does not matter: the renderer turns normals towards the viewer.
+A mesh is a soup of triangles with a normal for each corner, so that parts can be joined and moved
+without index bookkeeping. Winding does not matter: the renderer turns normals towards the viewer.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SMOOTH_COSINE = 0.6
 
 @dataclass(frozen=True, eq=False)
 class Mesh:
-    """corners: f32[T,3,3] m, the three points of each triangle. normals: f32[T,3,3], one for each corner."""
+    """T triangles. corners: f32[T,3,3] m. normals: f32[T,3,3], one for each corner."""
 
     corners: Float32Array
     normals: Float32Array
@@ -109,7 +109,7 @@ def tube(
     sides: int = 8,
     closed: bool = False,
 ) -> Mesh:
-    """A round tube along `path` [P,3]; an open one is capped. radius: one value or one for each point."""
+    """A round tube along `path` [P,3], capped if open. radius: one, or one for each point."""
     points = np.asarray(path, np.float64)
     radii = np.broadcast_to(np.asarray(radius, np.float64), (len(points),)).copy()
     if closed:
@@ -191,7 +191,8 @@ def _smoothed(facing: Float64Array, closed: bool) -> tuple[Float64Array, Float64
     def blend(neighbour: Float64Array) -> Float64Array:
         smooth = (facing * neighbour).sum(axis=1, keepdims=True) > _SMOOTH_COSINE
         mixed = np.where(smooth, facing + neighbour, facing)
-        return mixed / np.maximum(np.linalg.norm(mixed, axis=1, keepdims=True), 1e-12)
+        mixed /= np.maximum(np.linalg.norm(mixed, axis=1, keepdims=True), 1e-12)
+        return mixed
 
     return blend(before), blend(after)
 

@@ -11,8 +11,8 @@ from lisa_ros.simulation.vocabulary import Wordings
 class Need:
     """Sentences of one meaning. kinds: what meets the need. substitutes: what would do in a pinch.
 
-    Beside a thing that meets the need a substitute is not what is meant; on its own it makes the answer
-    arguable, so that the sentence is not used.
+    Beside a thing that meets the need a substitute is not what is meant; on its own it makes the
+    answer arguable, so that the sentence is not used.
     """
 
     kinds: frozenset[str]

@@ -1,7 +1,8 @@
 """What a real RGB-D sensor would have measured: noise on top of the truth. Off unless asked for.
 
-The depth model follows what is common to stereo and structured-light sensors: a matcher finds disparities in
-sub-pixel steps with errors that grow at steep surfaces and fail at depth edges, so the error of z grows with z².
+The depth model follows what is common to stereo and structured-light sensors: a matcher finds
+disparities in sub-pixel steps with errors that grow at steep surfaces and fail at depth edges, so
+the error of z grows with z².
 """
 
 from __future__ import annotations
@@ -27,9 +28,9 @@ def sense_depth(
 ) -> Float32Array:
     """f32[H,W] in metres as a stereo depth camera would report it; NaN where it has no measurement.
 
-    depth_m: f32[H,W] true z-depth. Adds disparity noise (correlated over neighbouring pixels), quantisation of
-    disparity and to whole millimetres, holes along depth edges and rare specks, and limits the range.
-    Raises DepthError when the shapes disagree.
+    depth_m: f32[H,W] true z-depth. Adds disparity noise (correlated over neighbouring pixels),
+    quantisation of disparity and to whole millimetres, holes along depth edges and rare specks, and
+    limits the range. Raises DepthError when the shapes disagree.
     """
     if depth_m.shape != (intrinsics.height, intrinsics.width):
         raise DepthError(

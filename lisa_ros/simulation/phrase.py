@@ -1,7 +1,8 @@
 """What a phrase means: a set of kinds with constraints, and which objects of a room satisfy it.
 
-Judgement is three-valued. What a person could argue about (an object that is barely visible, a second
-colour, "left of" by a hair) is MAYBE, and a phrase with a MAYBE anywhere is neither present nor absent.
+Judgement is three-valued. What a person could argue about (an object that is barely visible, a
+second colour, "left of" by a hair) is MAYBE, and a phrase with a MAYBE anywhere is neither present
+nor absent.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from lisa_ros.types import Intrinsics, Status
 
 ANY_KIND = frozenset(KINDS)
 
-# Margins of relations. Sideways, as a share of the image's width; in depth, in metres along the view.
+# Margins of relations. Sideways, as a share of the image's width; in depth, in metres along the
+# view.
 _SIDE_YES, _SIDE_NO = 0.08, 0.0
 _DEPTH_YES_M, _DEPTH_NO_M = 0.10, 0.0
 _SAME_COLUMN = 0.22
@@ -37,8 +39,8 @@ class Truth(enum.IntEnum):
 class Phrase:
     """The meaning of a request. kinds: any of them will do. substitutes: see `needs.Need`.
 
-    color: of the thing asked for. relation: a key of `vocabulary.RELATIONS`, to the one thing of the kinds
-    `anchor`.
+    color: of the thing asked for. relation: a key of `vocabulary.RELATIONS`, to the one thing of
+    the kinds `anchor`.
     """
 
     kinds: frozenset[str]
@@ -50,9 +52,10 @@ class Phrase:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the truth of a room says. expected: FOUND, NOT_FOUND, or None where the sentence cannot be judged
+    """What the truth of a room says to a sentence.
 
-    (not understood, or ambiguous in this room). target_ids: the object asked for, when FOUND.
+    expected: FOUND, NOT_FOUND, or None where the sentence cannot be judged (not understood, or
+    ambiguous in this room). target_ids: the object asked for, when FOUND.
     """
 
     expected: Status | None
@@ -64,7 +67,7 @@ ABSENT = Verdict(Status.NOT_FOUND)
 
 
 def judge_phrase(room: Room, phrase: Phrase) -> Verdict:
-    """FOUND when exactly one object satisfies the phrase and is a target; NOT_FOUND when none could."""
+    """FOUND when exactly one object, a target, satisfies the phrase; NOT_FOUND when none could."""
     seen = [item for item in room.objects if item.visible_px > 0]
     truths = [min(_kind_truth(item, phrase.kinds), _color_truth(item, phrase)) for item in seen]
     if phrase.relation is not None:
@@ -118,10 +121,10 @@ def _relation_truths(
 def _side_truth(
     item: RoomObject, anchor: RoomObject, relation: str, intrinsics: Intrinsics
 ) -> Truth:
-    """Left and right in the image; in front and behind along the line of sight, roughly in one column."""
-    here, there = _seen_at(item), _seen_at(anchor)
-    sideways = (here[0] - there[0]) / intrinsics.width
-    deeper = here[1] - there[1]
+    """Left and right in the image; in front and behind by depth, roughly in one column."""
+    here, there = np.array(item.center_px), np.array(anchor.center_px)
+    sideways = float(here[0] - there[0]) / intrinsics.width
+    deeper = float(np.array(item.position_m)[2] - np.array(anchor.position_m)[2])
     if relation in ("left", "right"):
         return _graded(-sideways if relation == "left" else sideways, _SIDE_NO, _SIDE_YES)
     truth = _graded(deeper if relation == "behind" else -deeper, _DEPTH_NO_M, _DEPTH_YES_M)
@@ -129,11 +132,9 @@ def _side_truth(
     return min(truth, aligned)
 
 
-def _seen_at(item: RoomObject) -> tuple[float, float]:
-    """Image column and z-depth of a visible object."""
-    assert item.center_px is not None
-    assert item.position_m is not None
-    return item.center_px[0], item.position_m[2]
+def _distance_m(item: RoomObject, anchor: RoomObject) -> float:
+    here, there = np.array(item.position_m, np.float64), np.array(anchor.position_m, np.float64)
+    return float(np.linalg.norm(here - there))
 
 
 def _graded(value: float, no: float, yes: float) -> Truth:
@@ -147,9 +148,7 @@ def _nearest(
 ) -> list[Truth]:
     """Only the clearly nearest candidate stays; near ties are all MAYBE."""
     distances = [
-        float(np.linalg.norm(np.subtract(item.position_m, anchor.position_m)))  # type: ignore[arg-type]
-        if truth is not Truth.NO
-        else np.inf
+        _distance_m(item, anchor) if truth is not Truth.NO else np.inf
         for item, truth in zip(seen, truths, strict=True)
     ]
     best = min(distances, default=np.inf)

@@ -1,4 +1,7 @@
-"""All the wordings of a split as sentences: for making a tokenizer, and for proving the splits disjoint."""
+"""All the wordings of a split as sentences.
+
+For making a tokenizer, and for proving that the splits are disjoint.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,8 @@ from lisa_ros.simulation.vocabulary import ANYTHING, ENTRIES, RELATIONS, WRAPPER
 def all_phrasings(split: Split) -> list[str]:
     """Distinct sentences that hold every wording of `split` and every wrapper around every name.
 
-    Each is there also as it is typed casually. Not every sentence that can be drawn is listed (a relation joins any two names), but every word is.
+    Each is there also as it is typed casually. Not every sentence that can be drawn is listed (a
+    relation joins any two names), but every word is.
     """
     sentences = [sentence for need in NEEDS for sentence in need.sentences.of(split)]
     for phrase, head in _noun_phrases(split):

@@ -17,8 +17,8 @@ from lisa_ros.types import Float64Array
 class Footprint:
     """The oriented rectangle of a thing on the table.
 
-    center: f64[2] m. corners: f64[4,2] m. axes: f64[2,2], its directions as columns. reach: half its diagonal.
-    height: of the thing above it.
+    center: f64[2] m. corners: f64[4,2] m. axes: f64[2,2], its directions as columns. reach: half
+    its diagonal. height: of the thing above it.
     """
 
     center: Float64Array

@@ -1,4 +1,7 @@
-"""Draw a contact sheet of rooms with requests and masks: `python -m lisa_ros.simulation.preview OUT.png`."""
+"""Draw a contact sheet of rooms with requests and masks.
+
+`python -m lisa_ros.simulation.preview OUT.png --seed 0 --rooms 12`
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ _TINTS = ((255, 40, 90), (40, 200, 255), (255, 200, 0), (120, 255, 80))
 
 
 def contact_sheet(rooms: Sequence[Room], seed: int = 0) -> Image.Image:
-    """Each room with a few requests below it; a request and its mask share a colour, absent ones are grey."""
+    """Each room above a few requests; a request and its mask share a colour, absent: grey."""
     rows = -(-len(rooms) // _COLUMNS)
     cell = (_SIDE_PX + 8, _SIDE_PX + _LINES * _LINE_PX + 12)
     sheet = Image.new("RGB", (cell[0] * min(_COLUMNS, len(rooms)), cell[1] * rows), "white")

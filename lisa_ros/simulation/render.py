@@ -1,7 +1,7 @@
 """A scene as image, z-depth and instances, seen by a pinhole camera.
 
-Depth and instances come from one ray through each pixel's centre, so that they agree exactly with the
-intrinsics; only colour is anti-aliased, with more rays where neighbouring pixels differ.
+Depth and instances come from one ray through each pixel's centre, so that they agree exactly with
+the intrinsics; only colour is anti-aliased, with more rays where neighbouring pixels differ.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def _soft_shadow(
 def _supersampled(
     scene: Scene, shader: Shader, view: View, rows: np.ndarray, shadow: Float32Array
 ) -> Float32Array:
-    """f32[R,3], the mean over sub-pixel rays of the pixels `rows`; they share their pixel's shadow."""
+    """f32[R,3], the mean over sub-pixel rays of the pixels `rows`, with their pixel's shadow."""
     width = view.intrinsics.width
     v, u = np.divmod(rows, width)
     offsets = np.array(_SUBPIXELS, np.float32)

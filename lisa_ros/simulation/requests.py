@@ -44,7 +44,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Request:
-    """A sentence and what it means in its room. target_ids: the one object asked for; () when absent."""
+    """A sentence and its meaning in a room. target_ids: the one object asked for; () if absent."""
 
     text: str
     form: Form
@@ -62,8 +62,8 @@ def sample_requests(
 ) -> list[Request]:
     """Draw up to `n` requests with distinct texts; fewer where the room does not give so many.
 
-    phrasings: which wordings. absent_share: the share of requests for what is not there. About 25 % of each
-    kind are names, 25 % attributes, 10 % descriptions, 15 % relations, 25 % implicit.
+    phrasings: which wordings. absent_share: the share of requests for what is not there. About 25 %
+    of each kind are names, 25 % attributes, 10 % descriptions, 15 % relations, 25 % implicit.
     """
     _check_split(phrasings)
     found: dict[str, Request] = {}
@@ -79,7 +79,7 @@ def sample_requests(
 def _draw_new(
     room: Room, rng: np.random.Generator, present: bool, split: Split, found: dict[str, Request]
 ) -> Request | None:
-    """A request that is not in `found`; tries hard for the form that the dice chose, then for any other."""
+    """A request that is not in `found`, of the form that the dice choose if there is one."""
     order = rng.choice(len(FORMS), size=len(FORMS), replace=False, p=_FORM_SHARES)
     for form in (FORMS[index] for index in order):
         for _ in range(_TRIES):
@@ -90,7 +90,7 @@ def _draw_new(
 
 
 def default_request(room: Room) -> str:
-    """The sentence that a demonstration asks: a need that something here meets, else a plain name."""
+    """The sentence that a demonstration asks: a need that something here meets, else a name."""
     rng = np.random.default_rng([room.seed, 7])
     for form in ("implicit", "name"):
         for _ in range(20 * _TRIES):
@@ -98,7 +98,8 @@ def default_request(room: Room) -> str:
             if request is not None:
                 return request.text
     raise SimulationError(
-        f"Nothing in the room of seed {room.seed} can be asked for without ambiguity; use another seed."
+        f"Nothing in the room of seed {room.seed} can be asked for without ambiguity; "
+        "use another seed."
     )
 
 

@@ -33,14 +33,15 @@ _ATTEMPTS = 50
 class RoomObject:
     """One object and what can be seen of it.
 
-    id: its value in `Room.instances`, 1..N. kind: a key of `kinds.KINDS`. color: the colour that people would
-    call it by, or None where it has no such single colour. accents: colours that one may argue it has.
-    scale: factor on the usual size of its kind. T_world_object: f64[4,4], object coordinates (z up, standing
-    on z = 0, front towards -y) to the world, metres. visible_px: pixels of its mask. occluded_fraction: share
-    of its silhouette inside the image that other things hide. cut_fraction: share of its silhouette outside
-    the image. center_px: (u, v) mean of its visible pixels. position_m: per-axis median of its visible
-    surface points in the camera optical frame; both are None when nothing of it is visible. is_target:
-    whether language may refer to it (enough of it is visible).
+    id: its value in `Room.instances`, 1..N. kind: a key of `kinds.KINDS`. color: the colour that
+    people would call it by, or None where it has no such single colour. accents: colours that one
+    may argue it has. scale: factor on the usual size of its kind. T_world_object: f64[4,4], object
+    coordinates (z up, standing on z = 0, front towards -y) to the world, metres. visible_px: pixels
+    of its mask. occluded_fraction: share of its silhouette inside the image that other things hide.
+    cut_fraction: share of its silhouette outside the image. center_px: (u, v) mean of its visible
+    pixels. position_m: per-axis median of its visible surface points in the camera optical frame;
+    both are None when nothing of it is visible. is_target: whether language may refer to it (enough
+    of it is visible).
     """
 
     id: int
@@ -67,9 +68,10 @@ class RoomObject:
 
 @dataclass(frozen=True, eq=False)
 class Room:
-    """image: u8[H,W,3] RGB. depth_m: f32[H,W] true z-depth. instances: u8[H,W], an object's id or 0.
+    """One look at a room, without sensor noise (see `noise`).
 
-    T_world_camera: f64[4,4], camera optical frame to the world (z up). Without sensor noise: see `noise`.
+    image: u8[H,W,3] RGB. depth_m: f32[H,W] true z-depth. instances: u8[H,W], an object's id or 0
+    for furniture and clutter. T_world_camera: f64[4,4], camera optical frame to the world (z up).
     """
 
     image: UInt8Array

@@ -1,4 +1,4 @@
-"""A scene of parts in the world, and rays cast into it with open3d's RaycastingScene (Embree, on the CPU)."""
+"""A scene of parts, and rays cast into it with open3d's RaycastingScene (Embree, on the CPU)."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from lisa_ros.errors import SimulationError
 from lisa_ros.simulation.material import Material, Part
 from lisa_ros.types import Float32Array, Float64Array
 
-Int32Array = np.ndarray[Any, np.dtype[np.int32]]
+Int32Array = npt.NDArray[np.int32]
 
 
 def load_open3d() -> ModuleType:
@@ -31,7 +32,7 @@ def load_open3d() -> ModuleType:
 
 @dataclass(frozen=True, eq=False)
 class PlacedParts:
-    """The parts of one instance and where it stands. instance: 0 for furniture, else the object's id."""
+    """The parts of one instance and its pose. instance: 0 for furniture, else the object's id."""
 
     instance: int
     parts: Sequence[Part]
@@ -46,18 +47,46 @@ class PlacedParts:
 
 @dataclass(frozen=True, eq=False)
 class Hits:
-    """What N rays met. t: f32[N], inf for a miss. triangle: i32[N], -1 for a miss. uv: f32[N,2] barycentric."""
+    """What N rays met.
+
+    t: f32[N], inf for a miss. triangle: i32[N], -1 for a miss. uv: f32[N,2], barycentric.
+    """
 
     t: Float32Array
     triangle: Int32Array
     uv: Float32Array
 
 
+@dataclass(frozen=True, eq=False)
+class CornerValues:
+    """Vectors that vary linearly over triangles: f32[T,3] at a corner, and along two edges."""
+
+    first: Float32Array
+    along_u: Float32Array
+    along_v: Float32Array
+
+    @classmethod
+    def of(cls, corners: Float32Array) -> CornerValues:
+        """From the values f32[T,3,3] at the corners."""
+        first = np.ascontiguousarray(corners[:, 0])
+        return cls(first, corners[:, 1] - first, corners[:, 2] - first)
+
+    def at(self, triangle: Int32Array, uv: Float32Array) -> Float32Array:
+        """f32[N,3], the values at points of triangles."""
+        value = self.along_u[triangle]
+        value *= uv[:, :1]
+        second = self.along_v[triangle]
+        second *= uv[:, 1:]
+        value += second
+        value += self.first[triangle]
+        return value
+
+
 class Scene:
     """Triangles of all instances with what shading needs to know about each of them.
 
-    part_of: i32[T] index into `materials`; instance_of: i32[T]; normals, local: f32[T,3,3] per corner, normals
-    in the world and points in the coordinates of their object.
+    part_of: i32[T] index into `materials`; instance_of: i32[T]. normals: in the world. local:
+    points in the coordinates of their object.
     """
 
     def __init__(self, placed: Sequence[PlacedParts]) -> None:
@@ -73,8 +102,8 @@ class Scene:
                 part_of.append(np.full(count, len(self.materials), np.int32))
                 instance_of.append(np.full(count, item.instance, np.int32))
                 self.materials.append(part.material)
-        self.normals = np.concatenate(normals)
-        self.local = np.concatenate(local)
+        self.normals = CornerValues.of(np.concatenate(normals))
+        self.local = CornerValues.of(np.concatenate(local))
         self.part_of = np.concatenate(part_of)
         self.instance_of = np.concatenate(instance_of)
         self._caster = Caster(np.concatenate(corners))

@@ -1,4 +1,4 @@
-"""Colour of surfaces: Lambert light with a sky term, soft-edged shadows, highlights, procedural patterns."""
+"""Colour of surfaces: Lambert light, a sky term, soft-edged shadows, highlights and patterns."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lisa_ros.simulation.material import pattern_blend
-from lisa_ros.simulation.scene import Hits, Scene
+from lisa_ros.simulation.patterns import pattern_blend
+from lisa_ros.simulation.scene import Hits, Int32Array, Scene
 from lisa_ros.types import BoolArray, Float32Array, Float64Array, UInt8Array
 
 _DISPLAY_GAMMA = 2.2
@@ -15,9 +15,10 @@ _DISPLAY_GAMMA = 2.2
 
 @dataclass(frozen=True, eq=False)
 class Light:
-    """One lamp above the table. position: f64[3] m. tint: f64[3] linear colour. ambient: share of the rest.
+    """One lamp above the table.
 
-    radius_m: how wide the lamp is, which is how soft the shadows' edges are.
+    position: f64[3] m. tint: f64[3] linear colour. ambient: share of the rest. radius_m: how wide
+    the lamp is, which is how soft the shadows' edges are.
     """
 
     position: Float64Array
@@ -29,14 +30,17 @@ class Light:
 
 @dataclass(frozen=True, eq=False)
 class Surface:
-    """What N rays show. point, normal, albedo: f32[N,3] (linear colour); gloss, glow: f32[N]; part: i32[N]."""
+    """What N rays show.
+
+    point (m), normal, albedo (linear colour): f32[N,3]. gloss, glow: f32[N]. part: i32[N].
+    """
 
     point: Float32Array
     normal: Float32Array
     albedo: Float32Array
     gloss: Float32Array
     glow: Float32Array
-    part: np.ndarray[tuple[int, ...], np.dtype[np.int32]]
+    part: Int32Array
 
 
 class Shader:
@@ -57,20 +61,16 @@ class Shader:
     def surface(self, origin: Float32Array, directions: Float32Array, hits: Hits) -> Surface:
         """Geometry and material where the rays ended."""
         triangle = hits.triangle
-        u, v = hits.uv[:, :1], hits.uv[:, 1:]
-        weights = np.concatenate([1 - u - v, u, v], axis=1)[:, None, :]
-        normal = (weights @ self._scene.normals[triangle])[:, 0]
+        normal = self._scene.normals.at(triangle, hits.uv)
         normal /= np.maximum(np.sqrt(np.einsum("ij,ij->i", normal, normal)), 1e-9)[:, None]
         away = np.einsum("ij,ij->i", normal, directions) > 0
         normal[away] *= -1
         part = self._scene.part_of[triangle]
-        albedo = self._albedo(part, triangle, weights)
+        albedo = self._albedo(part, triangle, hits.uv)
         point = origin + hits.t[:, None] * directions
         return Surface(point, normal, albedo, self._gloss[part], self._glow[part], part)
 
-    def _albedo(
-        self, part: np.ndarray, triangle: np.ndarray, weights: Float32Array
-    ) -> Float32Array:
+    def _albedo(self, part: Int32Array, triangle: Int32Array, uv: Float32Array) -> Float32Array:
         albedo = self._first[part]
         look = self._look_of[part]
         for index, (pattern, scale) in enumerate(self._looks):
@@ -79,7 +79,7 @@ class Shader:
             rows = np.flatnonzero(look == index)
             if len(rows) == 0:
                 continue
-            local = (weights[rows] @ self._scene.local[triangle[rows]])[:, 0]
+            local = self._scene.local.at(triangle[rows], uv[rows])
             blend = pattern_blend(pattern, local, scale)[:, None]
             albedo[rows] += blend * (self._second[part[rows]] - albedo[rows])
         return albedo
@@ -100,18 +100,20 @@ class Shader:
         distance2 = np.einsum("ij,ij->i", toward, toward)
         toward /= np.sqrt(distance2)[:, None]
         facing = np.maximum(np.einsum("ij,ij->i", surface.normal, toward), 0)
-        view = -directions / np.linalg.norm(directions, axis=1, keepdims=True)
+        view = -directions / np.sqrt(np.einsum("ij,ij->i", directions, directions))[:, None]
         front = np.maximum(np.einsum("ij,ij->i", surface.normal, view), 0)
         # The lamp is far away compared with the table, so its fall-off is kept mild.
         lamp = light.strength * (1 - shadow) * facing * (4.0 / (2.0 + distance2))
         sky = light.ambient * (0.62 + 0.22 * surface.normal[:, 2] + 0.30 * front)
         energy = lamp[:, None] * light.tint.astype(np.float32) + sky[:, None]
         half = toward + view
-        half /= np.maximum(np.linalg.norm(half, axis=1, keepdims=True), 1e-9)
-        shine = np.maximum(np.einsum("ij,ij->i", surface.normal, half), 0) ** 40
-        color = surface.albedo * (energy + surface.glow[:, None])
+        half /= np.sqrt(np.maximum(np.einsum("ij,ij->i", half, half), 1e-18))[:, None]
+        shine = np.maximum(np.einsum("ij,ij->i", surface.normal, half), 0)
+        for _ in range(5):  # to the power of 32, which is much slower as one call
+            shine *= shine
+        color: Float32Array = surface.albedo * (energy + surface.glow[:, None])
         color += (0.45 * surface.gloss * shine * (1 - shadow))[:, None]
-        return color.astype(np.float32)
+        return color
 
 
 def to_display(linear: Float32Array) -> UInt8Array:

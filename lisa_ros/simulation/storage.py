@@ -1,9 +1,10 @@
 """Rooms on disk: a folder of shards, so that training needs no renderer.
 
-A shard `rooms-00000.npz` holds up to `ROOMS_PER_SHARD` rooms, which may differ in size: flat raw buffers
-`image` u8, `depth` u16, `instances` u8, and `about`, UTF-8 JSON with one entry for each room. Depth is kept in
-steps of 0.1 mm up to 6.5534 m (65535 means "nothing measured"), so a stored depth is off by at most 0.05 mm;
-everything else is exact, and language judges a stored room as it judges the room itself.
+A shard `rooms-00000.npz` holds up to `ROOMS_PER_SHARD` rooms, which may differ in size: flat raw
+buffers `image` u8, `depth` u16, `instances` u8, and `about`, UTF-8 JSON with one entry for each
+room. Depth is kept in steps of 0.1 mm up to 6.5534 m (65535 means "nothing measured"), so a stored
+depth is off by at most 0.05 mm; everything else is exact, and language judges a stored room as it
+judges the room itself.
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ _NO_DEPTH = 65535
 def write_rooms(path: str | os.PathLike[str], rooms: Iterable[Room], first_shard: int = 0) -> int:
     """Write shards into the folder `path` and return how many rooms were written.
 
-    Each shard appears under its name only when it is complete. first_shard: number of the first one, so that
-    several writers can share a folder. Raises SimulationError when a shard of that number exists.
+    Each shard appears under its name only when it is complete. first_shard: number of the first
+    one, so that several writers can share a folder. Raises SimulationError when a shard of that
+    number exists.
     """
     folder = Path(path)
     folder.mkdir(parents=True, exist_ok=True)
@@ -48,7 +50,7 @@ def write_rooms(path: str | os.PathLike[str], rooms: Iterable[Room], first_shard
 
 
 def read_rooms(path: str | os.PathLike[str]) -> Iterator[Room]:
-    """The rooms of a folder in the order of their shards. Raises SimulationError for a damaged one."""
+    """The rooms of a folder, shard by shard. Raises SimulationError for a damaged one."""
     for shard in shard_paths(path):
         yield from read_shard(shard)
 
@@ -58,13 +60,14 @@ def shard_paths(path: str | os.PathLike[str]) -> list[Path]:
     shards = sorted(Path(path).glob("rooms-*.npz"))
     if not shards:
         raise SimulationError(
-            f"No rooms-*.npz in {path}; write some with `python -m lisa_ros.simulation.generate {path}`."
+            f"No rooms-*.npz in {path}; write some with "
+            f"`python -m lisa_ros.simulation.generate {path}`."
         )
     return shards
 
 
 def read_shard(path: str | os.PathLike[str]) -> list[Room]:
-    """The rooms of one shard file. Raises SimulationError when it is damaged or of another format."""
+    """The rooms of one shard. Raises SimulationError when it is damaged or of another format."""
     try:
         with np.load(path, allow_pickle=False) as stored:
             about = json.loads(stored["about"].tobytes().decode())
@@ -115,7 +118,8 @@ def _depth_steps(room: Room) -> np.ndarray[Any, np.dtype[np.uint16]]:
     known = np.isfinite(steps)
     if (steps[known] >= _NO_DEPTH).any():
         raise SimulationError(
-            f"Room of seed {room.seed} is {room.depth_m[known].max():.2f} m deep; storage holds 6.55 m."
+            f"Room of seed {room.seed} is {room.depth_m[known].max():.2f} m deep; "
+            "storage holds 6.55 m."
         )
     return np.where(known, steps, _NO_DEPTH).astype(np.uint16)
 

@@ -1,7 +1,7 @@
-"""What things are called and how they are described. Each wording belongs to "train" or to "unseen".
+"""What things are called and how they are described, in words of "train" and of "unseen".
 
-Unseen wordings recombine words that training knows, because that is what a small model can be asked for;
-no unseen wording occurs as a sequence of words in any training sentence (tested).
+Unseen wordings recombine words that training knows, because that is what a small model can be asked
+for; no unseen wording occurs as a sequence of words in any training sentence (tested).
 """
 
 from __future__ import annotations

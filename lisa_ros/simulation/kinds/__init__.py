@@ -11,7 +11,8 @@ KINDS: dict[str, KindSpec] = {
     for spec in group.SPECS
 }
 
-# Kinds that are easily taken for each other; rooms often hold both, and absent requests ask for the other.
+# Kinds that are easily taken for each other; rooms often hold both, and absent requests ask for the
+# other.
 LOOK_ALIKES = (
     ("remote", "phone"),
     ("television", "laptop"),

@@ -7,13 +7,13 @@ import numpy as np
 from lisa_ros.simulation.kinds.spec import KindSpec
 from lisa_ros.simulation.material import COLORS, Material, Part, darker, jittered
 from lisa_ros.simulation.mesh import (
+    Mesh,
     box,
     cylinder,
     ellipsoid,
     extrude,
     join,
     lathe,
-    rotation,
     rounded_rectangle,
     tube,
 )
@@ -88,12 +88,10 @@ def _laptop(rng: np.random.Generator, color: str) -> list[Part]:
     bar = box((width - 0.022, 0.001, 0.018), (0, -0.0053, 0.16))
     page = box((width * 0.5, 0.001, 0.085), (-width * 0.08, -0.0053, 0.085))
 
-    def hinged(mesh):  # type: ignore[no-untyped-def]
+    def hinged(mesh: Mesh) -> Mesh:
         return mesh.rotated("x", -lean).moved((0, depth / 2 - 0.006, 0.012))
 
-    keys = Material((215.0, 215.0, 218.0) if color == "black" else (225.0, 225.0, 228.0))
     key_bed = Material((52.0, 52.0, 58.0), "keys", (24.0, 24.0, 28.0), 48.0)
-    del keys
     return [
         Part(join([base, hinged(lid)]), Material(body, gloss=0.3)),
         Part(deck, key_bed),

@@ -6,7 +6,7 @@ import numpy as np
 
 from lisa_ros.simulation.kinds.spec import KindSpec
 from lisa_ros.simulation.material import Material, Part, darker, jittered
-from lisa_ros.simulation.mesh import ellipsoid, lathe, rotation, tube
+from lisa_ros.simulation.mesh import ellipsoid, lathe, tube
 
 _STEM = Material((92.0, 62.0, 34.0))
 _LEAF = Material((70.0, 160.0, 60.0))

@@ -6,7 +6,7 @@ import numpy as np
 
 from lisa_ros.simulation.kinds.spec import KindSpec
 from lisa_ros.simulation.material import COLORS, Material, Part, darker, jittered, lighter
-from lisa_ros.simulation.mesh import cylinder, ellipsoid, extrude, lathe, rounded_rectangle, tube
+from lisa_ros.simulation.mesh import cylinder, ellipsoid, lathe, tube
 
 _NINE = ("red", "orange", "yellow", "green", "blue", "purple", "pink", "white", "black")
 _WHITE = COLORS["white"]

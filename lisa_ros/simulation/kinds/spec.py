@@ -14,12 +14,13 @@ from lisa_ros.simulation.material import Part
 class KindSpec:
     """A kind of object.
 
-    build: makes the parts of one object, standing on z = 0, its front towards -y, with a main colour and
-    freedom left to the generator. colors: the main colours it comes in. nameable: whether people would call
-    the object by its main colour; where not, all its colours are accents. accents: other colours that one may
-    argue it has. max_turn_rad: how far its front may turn away from the camera.
-    size: factor on what `build` makes; things are brought a little closer to each other in size than they
-    are in life, so that small ones can be seen and large ones do not fill the picture.
+    build: makes the parts of one object, standing on z = 0, its front towards -y, with a main
+    colour and freedom left to the generator. colors: the main colours it comes in. nameable:
+    whether people would call the object by its main colour; where not, all its colours are accents.
+    accents: other colours that one may argue it has. max_turn_rad: how far its front may turn away
+    from the camera. size: factor on what `build` makes; things are brought a little closer to each
+    other in size than they are in life, so that small ones can be seen and large ones do not fill
+    the picture.
     """
 
     kind: str

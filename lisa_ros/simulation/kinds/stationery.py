@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from lisa_ros.simulation.kinds.spec import KindSpec
-from lisa_ros.simulation.material import COLORS, Material, Part, darker, jittered
+from lisa_ros.simulation.material import Material, Part, darker, jittered
 from lisa_ros.simulation.mesh import (
     box,
     cylinder,
-    ellipsoid,
     extrude,
     join,
     lathe,
