@@ -193,11 +193,7 @@ def check(parameters: PerceptionParameters) -> None:
     if parameters.target_frame and parameters.camera_to_target is None:
         raise ConfigurationError(
             f"target_frame is {parameters.target_frame!r}, but camera_to_target is not set; this "
-            "version has no other source of transforms. Set both, or neither."
-        )
-    if parameters.camera_to_target is not None and not parameters.target_frame:
-        raise ConfigurationError(
-            "camera_to_target is set, but target_frame is empty. Set both, or neither."
+            "version has no other source of transforms."
         )
 
 

@@ -219,9 +219,14 @@ class PerceptionNode(LifecycleNode):
 
     def _clear(self) -> None:
         self._worker.stop_requests("Stopped by an empty instruction or `clear`.")
-        self._publisher.clear()
         request = self._request("", None)
-        request.on_answer(unanswered(request, Status.CANCELED, _CLEARED))
+        # On the worker's thread, so that what it stops is answered first.
+        self._worker.run(partial(self._answer_cleared, request))
+
+    def _answer_cleared(self, request: Request) -> None:
+        if self.context.ok():
+            self._publisher.clear()
+            request.on_answer(unanswered(request, Status.CANCELED, _CLEARED))
 
     def _accept(
         self,
@@ -313,7 +318,7 @@ class PerceptionNode(LifecycleNode):
 
 def _settings(parameters: PerceptionParameters) -> AnswerSettings:
     target_frame = None
-    if parameters.camera_to_target is not None:
+    if parameters.target_frame and parameters.camera_to_target is not None:
         pose = np.array(parameters.camera_to_target, dtype=np.float64)
         target_frame = TargetFrame(parameters.target_frame, make_transform(pose[:3], pose[3:]))
     return AnswerSettings(

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 import rclpy
+from rclpy._rclpy_pybind11 import RCLError
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
 
@@ -46,6 +47,9 @@ def run_node(
         return 2
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
+    except RCLError:
+        if rclpy.ok():
+            raise  # otherwise the signal came while the node was being made
     finally:
         # A second Ctrl-C, which launch sends, must not interrupt the way out.
         with suppress(KeyboardInterrupt):
