@@ -8,14 +8,15 @@ from PIL import Image, ImageDraw, ImageFont
 from lisa_ros.nodes.answers import Answer, FoundTarget
 from lisa_ros.types import BoolArray, Intrinsics, Target3D, UInt8Array
 
-# Colours that stay apart on indoor images and for most colour-blind people (Okabe and Ito, 2008).
+# First a magenta that rooms seldom hold, then colours that stay apart for most colour-blind people
+# (Okabe and Ito, 2008).
 PALETTE = (
-    (230, 159, 0),
+    (240, 30, 140),
     (86, 180, 233),
+    (230, 159, 0),
     (0, 158, 115),
     (240, 228, 66),
     (213, 94, 0),
-    (204, 121, 167),
 )
 _MASK_OPACITY = 0.45
 
