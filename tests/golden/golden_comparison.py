@@ -7,6 +7,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+STATE = 1e-4  # hidden states, embeddings, features, token logits
+MASK_LOGIT = 2e-3
+DIFFERENT_PIXELS = 2e-4  # share of a mask's pixels that may differ, each within MASK_LOGIT of 0
+PIXEL = 1e-6  # normalised input pixels
+
 
 @dataclass
 class Deviations:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any
 
 import numpy as np
 from PIL import Image
+
+from lisa_ros.model.checkpoint import LoadedLisa, load_checkpoint
 
 REPOSITORY_COPY = Path(__file__).parent / "data"
 
@@ -105,6 +108,11 @@ class GoldenSet:
         names = {meta["checkpoint"] for meta in self.groups[group]["cases"].values()}
         assert len(names) == 1, f"g1/{group}/cases.json mixes checkpoints: {sorted(names)}"
         return names.pop()
+
+
+@functools.lru_cache
+def loaded(checkpoint: Path) -> LoadedLisa:
+    return load_checkpoint(checkpoint)
 
 
 def read_image(path: Path) -> np.ndarray:
