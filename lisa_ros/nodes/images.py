@@ -1,14 +1,12 @@
 """sensor_msgs/Image ↔ numpy, with padded rows, both byte orders and 16-bit pixels.
 
-Encodings are those of sensor_msgs/image_encodings.hpp. Raw pixels need numpy only; compressed
-colour needs Pillow; cv_bridge is imported only for encodings outside the table below (YUV, Bayer)
-and only where it is installed.
+Encodings are those of sensor_msgs/image_encodings.hpp. Needs numpy only; cv_bridge is imported for
+encodings outside the table below (YUV, Bayer), where it is installed.
 """
 
 from __future__ import annotations
 
 import array
-import io
 from dataclasses import dataclass
 from typing import Any
 
@@ -119,29 +117,6 @@ def message_from_array(pixels: Pixels, encoding: str, header: Header) -> Image:
         step=int(pixels.shape[1] * channels * np.dtype(dtype).itemsize),
         data=data,
     )
-
-
-def color_from_compressed(data: Any, format_name: str) -> UInt8Array:
-    """Return a JPEG or PNG colour image as u8[H,W,3] RGB.
-
-    data, format_name: the fields `data` and `format` of a CompressedImage. Raises ImageError when
-    it cannot be decoded or holds 16-bit pixels, which 8-bit colour would silently lose.
-    """
-    from PIL import Image as PilImage
-
-    try:
-        with PilImage.open(io.BytesIO(bytes(data)), formats=("JPEG", "PNG")) as picture:
-            if picture.mode.startswith(("I", "F")):
-                raise ImageError(
-                    f"compressed image ({format_name!r}) holds {picture.mode} pixels of more "
-                    "than 8 bits; expected 8-bit colour: is a depth topic connected to `image`?"
-                )
-            return np.array(picture.convert("RGB"), dtype=np.uint8)
-    except (OSError, SyntaxError, ValueError, PilImage.DecompressionBombError) as error:
-        raise ImageError(
-            f"compressed image ({format_name!r}, {len(data)} bytes) cannot be decoded as JPEG or "
-            f"PNG: {error}"
-        ) from error
 
 
 def _pixels(

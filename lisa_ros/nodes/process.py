@@ -9,9 +9,13 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 import rclpy
-from rclpy._rclpy_pybind11 import RCLError
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+
+from lisa_ros.errors import LisaError
+
+# Whoever started the node can change these; a traceback would not help them.
+_CANNOT_START = (LisaError, InvalidParameterTypeException, InvalidParameterValueException)
 
 
 class RunnableNode(Protocol):
@@ -33,7 +37,7 @@ class RunnableNode(Protocol):
 def run_node(
     make_node: Callable[[], RunnableNode], num_threads: int, args: Sequence[str] | None = None
 ) -> int:
-    """Spin a node until a signal ends it; return the exit code: 0, or 2 for bad parameters."""
+    """Spin a node until a signal ends it; return 0, or 2 when it cannot start as it was told to."""
     rclpy.init(args=args)
     node: RunnableNode | None = None
     executor = MultiThreadedExecutor(num_threads)
@@ -42,14 +46,15 @@ def run_node(
         node = make_node()
         executor.add_node(node)
         _spin(executor, node)
-    except (InvalidParameterTypeException, InvalidParameterValueException) as error:
-        print(f"The node cannot start: {error}", file=sys.stderr)
-        return 2
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
-    except RCLError:
+    except Exception as error:
+        # Not ok: a signal came while the node was being made, and something there stumbled over it.
         if rclpy.ok():
-            raise  # otherwise the signal came while the node was being made
+            if not isinstance(error, _CANNOT_START):
+                raise
+            print(f"The node cannot start: {error}", file=sys.stderr)
+            return 2
     finally:
         # A second Ctrl-C, which launch sends, must not interrupt the way out.
         with suppress(KeyboardInterrupt):

@@ -53,7 +53,9 @@ def perception(robot: RobotClient, start_node: StartNode) -> Iterator[NodeProces
     """The real node with the fake backend, configured and active."""
     from robot_client import wait_until
 
-    process = start_node("perception", FAKE_PERCEPTION, model="fake", frame_wait_s=1.0)
+    process = start_node(
+        "perception", FAKE_PERCEPTION, model="fake", frame_wait_s=5.0, max_frame_age_s=2.0
+    )
     robot.wait_for_node()
     wait_until(lambda: robot.state() == "active", "the node to be active")
     yield process

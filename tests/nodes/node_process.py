@@ -11,7 +11,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).parents[2]
 # One domain for each test process, so that suites that run side by side never meet.
 DOMAIN_ID = 1 + os.getpid() % 100
-_END_TIMEOUT_S = 20.0
+_END_TIMEOUT_S = 60.0
 
 
 class NodeProcess:

@@ -36,7 +36,8 @@ LATCHED = QoSProfile(
 )
 RELIABLE = QoSProfile(depth=50, reliability=ReliabilityPolicy.RELIABLE)
 
-WAIT_S = 15.0
+# Long, because the machine may be busy; nothing here takes so long by itself.
+WAIT_S = 60.0
 _Value = TypeVar("_Value")
 
 

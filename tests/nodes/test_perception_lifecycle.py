@@ -29,7 +29,9 @@ pytestmark = pytest.mark.ros
 @pytest.fixture(scope="module")
 def idle_perception(robot: RobotClient, start_node: StartNode) -> Iterator[NodeProcess]:
     """The node with the fake backend, without model or autostart."""
-    process = start_node("perception", FAKE_PERCEPTION, autostart="false", frame_wait_s=0.3)
+    process = start_node(
+        "perception", FAKE_PERCEPTION, autostart="false", frame_wait_s=5.0, max_frame_age_s=2.0
+    )
     robot.wait_for_node()
     yield process
     assert process.is_running(), process.log
@@ -122,6 +124,7 @@ def test_camera_without_depth_gives_a_mask_and_no_position(
     robot: RobotClient, active: None, camera: RedBoxCamera
 ) -> None:
     camera.switch_on(depth=False)
+    robot.set_parameter("frame_wait_s", 0.5)
     robot.transition("deactivate")
     robot.transition("cleanup")
     robot.transition("configure")
@@ -129,6 +132,7 @@ def test_camera_without_depth_gives_a_mask_and_no_position(
     answer = wait_until(
         lambda: _with_status(robot.ask("the red box"), Status.NO_DEPTH), "an image without depth"
     )
+    robot.set_parameter("frame_wait_s", 5.0)
     assert "no depth" in answer.reason
     (target,) = answer.targets
     assert not target.has_position
@@ -143,7 +147,9 @@ def test_no_camera_at_all(robot: RobotClient, active: None, camera: RedBoxCamera
     robot.transition("cleanup")
     robot.transition("configure")
     robot.transition("activate")
+    robot.set_parameter("frame_wait_s", 0.2)
     answer = robot.ask("the red box")
+    robot.set_parameter("frame_wait_s", 5.0)
     assert answer.status == Status.STALE_INPUT
     assert answer.reason == "No image has arrived on /lisa/image: is the camera running?"
     status = wait_until(lambda: _diagnostics(robot, "camera", "no image on /lisa/image"), "camera")

@@ -69,9 +69,11 @@ def test_malformed_image_is_an_error_and_the_next_one_is_answered(
 
 def test_no_camera_names_the_topic(robot: RobotClient, camera: RedBoxCamera) -> None:
     camera.is_on = False
+    robot.set_parameter("frame_wait_s", 0.2)
     answer = wait_until(
         lambda: _with_status(robot.ask("the red box"), Status.STALE_INPUT), "the end of the frames"
     )
+    robot.set_parameter("frame_wait_s", 5.0)
     assert "image on /lisa/image" in answer.reason
     assert len(answer.targets) == 0
 
