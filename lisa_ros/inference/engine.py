@@ -17,6 +17,7 @@ from torch import Tensor
 
 from lisa_ros.errors import ConfigurationError, ModelError
 from lisa_ros.inference.answers import (
+    Answer,
     generated_answer,
     raise_if_stopped,
     refusal,
@@ -24,7 +25,7 @@ from lisa_ros.inference.answers import (
     supplied_answer,
 )
 from lisa_ros.inference.devices import device_named, dtype_named
-from lisa_ros.inference.generation import Prefix, encode_prefix, prefill
+from lisa_ros.inference.generation import Prefix, Prompted, encode_prefix, prefill
 from lisa_ros.inference.instruction import check_length, clean_instruction
 from lisa_ros.inference.segmenter import (
     DEFAULT_MAX_NEW_TOKENS,
@@ -185,17 +186,13 @@ class LisaEngine:
             prompted = prefill(self._model, encoded.prefix, ids)
             probability = seg_probability(self._model, prompted, self._accepting)
         raise_if_stopped(should_stop)
-        threshold = self.capabilities.found_threshold if mode == "prompted" else None
         if mode == "generated":
             with watch.stage("generate"):
                 answer = generated_answer(
                     self._model, self._tokenizer, prompted, max_new_tokens, on_text, should_stop
                 )
         else:
-            refused = threshold is not None and probability < threshold
-            answer = refusal(prompted) if refused else supplied_answer(prompted)
-            if on_text is not None:
-                on_text(answer.text)
+            answer = self._supplied(prompted, probability, on_text)
         raise_if_stopped(should_stop, answer.text)
         with watch.stage("mask_decode"):
             embeddings = self._model.seg_embeddings(answer.seg_states)
@@ -208,7 +205,7 @@ class LisaEngine:
             seg_embeddings=embeddings.float().cpu().numpy(),
             seg_probability=probability,
             found=len(masks) > 0,
-            calibrated=threshold is not None,
+            calibrated=mode == "prompted" and self.capabilities.found_threshold is not None,
             timings_ms=watch.timings_ms,
         )
 
@@ -257,11 +254,18 @@ class LisaEngine:
         spans = render(self._conversation, [*exchanges, (question, None)])
         return self._tokenizer.encode_prompt(spans)
 
+    def _supplied(self, prompted: Prompted, probability: float, on_text: OnText | None) -> Answer:
+        threshold = self.capabilities.found_threshold
+        refused = threshold is not None and probability < threshold
+        answer = refusal(prompted) if refused else supplied_answer(prompted)
+        if on_text is not None:
+            on_text(answer.text)
+        return answer
+
     def _own(self, image: EncodedImage) -> LisaImage:
         if not isinstance(image, LisaImage) or image.engine is not self:
             raise ModelError(
-                "This image was encoded by another model or engine, which other weights cannot "
-                "read. "
+                "This image was encoded by another model or engine; other weights cannot read it. "
                 "Encode it with the engine that is asked."
             )
         return image
