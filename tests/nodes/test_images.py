@@ -107,7 +107,7 @@ def test_damaged_color_is_an_error_that_names_the_fault(change: dict, words: str
 
 
 def test_color_where_depth_belongs_is_a_depth_error() -> None:
-    with pytest.raises(DepthError, match="'rgb8'.*colour topic"):
+    with pytest.raises(DepthError, match=r"'rgb8'.*colour topic"):
         depth_from_message(padded_message(RGB, "rgb8", 0))
     short = padded_message(np.zeros((2, 2), np.uint16), "16UC1", 0)
     short.data = short.data[:-1]

@@ -1,0 +1,195 @@
+"""The camera without DDS: which frame is handed out, and what is said when there is none."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("sensor_msgs")
+
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
+
+from lisa_ros.errors import CameraInfoError, DepthError, ImageError
+from lisa_ros.geometry import deproject
+from lisa_ros.nodes.answers import NoFrame
+from lisa_ros.nodes.conversions import stamp_message
+from lisa_ros.nodes.frames import Camera
+from lisa_ros.nodes.images import message_from_array
+from lisa_ros.types import RgbdFrame
+
+NOW_S = 10_000.0
+TOPICS = {"image": "/lisa/image", "depth": "/lisa/depth", "camera_info": "/lisa/camera_info"}
+
+
+def header(stamp_s: float, frame_id: str = "camera") -> Header:
+    return Header(stamp=stamp_message(round(stamp_s * 1e9)), frame_id=frame_id)
+
+
+def image(stamp_s: float, size: tuple[int, int] = (6, 8)) -> Image:
+    return message_from_array(np.full((*size, 3), 7, np.uint8), "rgb8", header(stamp_s))
+
+
+def depth(stamp_s: float, size: tuple[int, int] = (6, 8), frame_id: str = "camera") -> Image:
+    values = np.full(size, 1500, np.uint16)
+    values[0, 0] = 0
+    return message_from_array(values, "16UC1", header(stamp_s, frame_id))
+
+
+def camera_info(stamp_s: float, **changes: Any) -> CameraInfo:
+    k = [10.0, 0.0, 3.5, 0.0, 10.0, 2.5, 0.0, 0.0, 1.0]
+    p = [20.0, 0.0, 3.5, 0.0, 0.0, 20.0, 2.5, 0.0, 0.0, 0.0, 1.0, 0.0]
+    message = CameraInfo(header=header(stamp_s), width=8, height=6, k=k, p=p)
+    for name, value in changes.items():
+        setattr(message, name, value)
+    return message
+
+
+def make_camera(rectified: bool = False) -> Camera:
+    return Camera(TOPICS, sync_slop_s=0.02, rectified=rectified, now_ns=lambda: int(NOW_S * 1e9))
+
+
+def fill(camera: Camera, stamp_s: float) -> None:
+    camera.add("image", image(stamp_s))
+    camera.add("depth", depth(stamp_s))
+    camera.add("camera_info", camera_info(stamp_s))
+
+
+def look(camera: Camera, wait_s: float = 0.0) -> RgbdFrame | NoFrame:
+    return camera.wait_for_frame(max_age_s=1.0, wait_s=wait_s, should_stop=lambda: False)
+
+
+def test_newest_complete_frame_is_decoded() -> None:
+    camera = make_camera()
+    for age_s in (0.9, 0.5, 0.1):
+        fill(camera, NOW_S - age_s)
+    camera.add("image", image(NOW_S))
+    frame = look(camera)
+    assert isinstance(frame, RgbdFrame)
+    assert frame.stamp_ns == round((NOW_S - 0.1) * 1e9)
+    assert frame.frame_id == "camera"
+    assert frame.depth_m.dtype == np.float32
+    assert np.isnan(frame.depth_m[0, 0])
+    assert frame.depth_m[1, 1] == pytest.approx(1.5)
+    assert (frame.intrinsics.fx, frame.intrinsics.width, frame.rays) == (10.0, 8, None)
+    assert look(camera) is frame
+
+
+def test_frame_that_comes_while_waiting_is_taken() -> None:
+    camera = make_camera()
+    later = threading.Timer(0.05, fill, [camera, NOW_S])
+    later.start()
+    assert isinstance(look(camera, wait_s=30.0), RgbdFrame)
+    later.join()
+
+
+def test_stop_ends_the_wait() -> None:
+    answer = make_camera().wait_for_frame(1.0, wait_s=3600.0, should_stop=lambda: True)
+    assert isinstance(answer, NoFrame)
+
+
+def test_rectified_images_use_p() -> None:
+    camera = make_camera(rectified=True)
+    fill(camera, NOW_S)
+    assert look(camera).intrinsics.fx == 20.0
+
+
+def test_distorted_camera_gives_rays() -> None:
+    camera = make_camera()
+    for stamp_s in (NOW_S - 0.1, NOW_S):
+        camera.add("image", image(stamp_s))
+        camera.add("depth", depth(stamp_s))
+        info = camera_info(stamp_s, d=[0.1, 0.0, 0.0, 0.0, 0.0], distortion_model="plumb_bob")
+        camera.add("camera_info", info)
+    frame = look(camera)
+    assert frame.rays.shape == (6, 8, 2)
+    straight = deproject(np.ones((6, 8), np.float32), frame.intrinsics)[..., :2]
+    assert np.linalg.norm(frame.rays[0, 0]) < np.linalg.norm(straight[0, 0])
+
+
+def test_camera_without_depth_gives_colour_alone() -> None:
+    camera = make_camera()
+    camera.add("image", image(NOW_S))
+    frame = look(camera)
+    assert frame.depth_m is None
+    assert frame.intrinsics is None
+    assert frame.image.shape == (6, 8, 3)
+
+
+@pytest.mark.parametrize(
+    ("stamps", "words"),
+    [
+        ({}, "No image has arrived on /lisa/image"),
+        ({"depth": NOW_S, "camera_info": NOW_S}, "No image has arrived on /lisa/image"),
+        ({"image": NOW_S, "depth": NOW_S}, "No camera_info has arrived on /lisa/camera_info"),
+        ({"image": NOW_S - 5}, "The newest image on /lisa/image is 5.00 s old"),
+        ({"image": NOW_S + 5}, "5.00 s in the future"),
+        ({"image": 0}, "Does the driver set its stamps"),
+        ({"image": NOW_S, "depth": NOW_S - 3, "camera_info": NOW_S}, "newest depth on /lisa/depth"),
+        ({"image": NOW_S, "depth": NOW_S - 0.1, "camera_info": NOW_S}, "Raise sync_slop_s"),
+    ],
+)
+def test_reason_names_the_input_that_is_missing(stamps: dict[str, float], words: str) -> None:
+    camera = make_camera()
+    for stream, stamp_s in stamps.items():
+        camera.add(
+            stream, {"image": image, "depth": depth, "camera_info": camera_info}[stream](stamp_s)
+        )
+    answer = look(camera)
+    assert isinstance(answer, NoFrame)
+    assert words in answer.reason
+
+
+def test_depth_that_stops_is_stale_and_not_a_camera_without_depth() -> None:
+    camera = make_camera()
+    fill(camera, NOW_S - 10)
+    camera.add("image", image(NOW_S))
+    assert "newest depth on /lisa/depth is 10.00 s old" in look(camera).reason
+
+
+@pytest.mark.parametrize(
+    ("messages", "error", "words"),
+    [
+        ({"depth": depth(NOW_S, size=(3, 4))}, DepthError, "depth is 4x3, the colour image 8x6"),
+        ({"depth": depth(NOW_S, frame_id="depth_lens")}, DepthError, "align_depth.enable"),
+        ({"depth": image(NOW_S)}, DepthError, "'rgb8'"),
+        ({"image": depth(NOW_S)}, ImageError, "'16UC1'"),
+        ({"camera_info": camera_info(NOW_S, width=640)}, CameraInfoError, "8x6"),
+        ({"camera_info": camera_info(NOW_S, k=[0.0] * 9)}, CameraInfoError, "focal lengths"),
+    ],
+)
+def test_messages_that_do_not_fit_are_errors_and_the_next_frame_is_good(
+    messages: dict[str, Any], error: type[Exception], words: str
+) -> None:
+    camera = make_camera()
+    good = {"image": image(NOW_S), "depth": depth(NOW_S), "camera_info": camera_info(NOW_S)}
+    for stream, message in (good | messages).items():
+        camera.add(stream, message)
+    with pytest.raises(error, match=words):
+        look(camera)
+    fill(camera, NOW_S + 0.1)
+    assert isinstance(look(camera), RgbdFrame)
+
+
+def test_camera_may_change_its_size_between_frames() -> None:
+    camera = make_camera()
+    fill(camera, NOW_S - 0.1)
+    look(camera)
+    camera.add("image", image(NOW_S, (12, 16)))
+    camera.add("depth", depth(NOW_S, (12, 16)))
+    camera.add("camera_info", camera_info(NOW_S, width=16, height=12))
+    assert look(camera).depth_m.shape == (12, 16)
+
+
+def test_states_count_and_age() -> None:
+    camera = make_camera()
+    fill(camera, NOW_S - 0.25)
+    camera.add("image", image(NOW_S - 0.125))
+    states = camera.states()
+    assert (states["image"].topic, states["image"].received) == ("/lisa/image", 2)
+    assert states["image"].age_s == pytest.approx(0.125)
+    assert states["depth"].age_s == pytest.approx(0.25)
+    assert camera.time_jumps() == 0

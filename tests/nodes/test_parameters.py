@@ -1,0 +1,126 @@
+"""The parameters' declarations agree with the YAML file, the launch file and themselves."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lisa_ros.errors import ConfigurationError
+from lisa_ros.nodes.parameters import (
+    Change,
+    PerceptionParameters,
+    check,
+    refusal,
+    specifications,
+)
+
+REPOSITORY = Path(__file__).parents[2]
+YAML = REPOSITORY / "config" / "perception.yaml"
+LAUNCH = REPOSITORY / "launch" / "perception.launch.py"
+
+
+def test_yaml_lists_every_parameter_with_its_default() -> None:
+    listed = yaml.safe_load(YAML.read_text())["/**/perception"]["ros__parameters"]
+    defaults = {name: spec.default for name, spec in specifications().items()}
+    assert listed == {name: value for name, value in defaults.items() if value is not None}
+    for name in set(defaults) - set(listed):
+        assert re.search(rf"# {name}: ", YAML.read_text()), f"{name} is not mentioned"
+
+
+def test_declarations_are_complete() -> None:
+    for name, spec in specifications().items():
+        facts = spec.metadata
+        assert len(facts["description"]) > 20, name
+        assert not facts["choices"] or spec.default in facts["choices"], name
+        assert (facts["minimum"] is None) == (facts["maximum"] is None), name
+        if facts["minimum"] is not None and spec.default is not None:
+            assert facts["minimum"] <= spec.default <= facts["maximum"], name
+        assert not name.endswith("_s") or facts["unit"] == "s", name
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("mode", "guess", "'prompted', 'generated'"),
+        ("policy", "queue", "'replace'"),
+        ("prompt_template", "no place", "{instruction}"),
+        ("camera_to_target", [1.0, 2.0], "expected 7"),
+        ("view", "tiles", "'center'"),
+    ],
+)
+def test_values_that_cannot_be_are_refused_with_the_reason(
+    name: str, value: object, words: str
+) -> None:
+    assert words in refusal(name, value, configured=False)
+
+
+def test_what_belongs_to_the_loaded_model_waits_for_cleanup() -> None:
+    for name, spec in specifications().items():
+        reason = refusal(name, spec.default, configured=True)
+        held = spec.metadata["change"] is Change.UNCONFIGURED
+        assert (reason is not None) == held, name
+    assert refusal("use_sim_time", True, configured=True) is None
+
+
+def test_target_frame_needs_its_transform() -> None:
+    check(PerceptionParameters())
+    check(PerceptionParameters(target_frame="base", camera_to_target=(0, 0, 0, 0, 0, 0, 1)))
+    with pytest.raises(ConfigurationError, match="camera_to_target is not set"):
+        check(PerceptionParameters(target_frame="base"))
+
+
+def launch_strings() -> tuple[set[str], dict[str, str]]:
+    """The launch file's declared arguments, and all of its other strings, without importing it."""
+    declared, described = set(), {}
+    for node in ast.walk(ast.parse(LAUNCH.read_text())):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "DeclareLaunchArgument":
+            name = node.args[0].value
+            declared.add(name)
+            keywords = {keyword.arg: keyword.value for keyword in node.keywords}
+            described[name] = ast.literal_eval(keywords["description"])
+    return declared, described
+
+
+def test_launch_arguments_are_few_described_and_used() -> None:
+    declared, described = launch_strings()
+    assert {"model", "params_file", "namespace", "camera", "autostart", "log_level"} <= declared
+    assert len(declared) <= 12
+    assert all(text.endswith(".") for text in described.values())
+    source = LAUNCH.read_text()
+    used = set(re.findall(r'_value\(context, "(\w+)"\)', source))
+    inputs = {"image", "depth", "camera_info"}
+    assert used | inputs == declared
+
+
+def test_launch_file_sets_parameters_and_starts_executables_that_exist() -> None:
+    source = LAUNCH.read_text()
+    executables = set(re.findall(r'executable="(\w+)"', source))
+    assert executables == {"perception", "simulated_camera"}
+    cmake = (REPOSITORY / "CMakeLists.txt").read_text()
+    assert all(re.search(rf"\b{name}\b", cmake) for name in executables)
+    assert {"autostart", "model"} <= set(specifications())
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("launch_ros") is None, reason="launch is part of a ROS 2 installation"
+)
+@pytest.mark.parametrize(("camera", "count"), [("none", 1), ("simulated", 2)])
+def test_launch_description(camera: str, count: int) -> None:
+    from launch import LaunchContext
+
+    spec = importlib.util.spec_from_file_location("perception_launch", LAUNCH)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    context = LaunchContext()
+    values = {"model": "", "params_file": str(YAML), "namespace": "lisa", "seed": "1"}
+    values |= {"image": "image", "depth": "depth", "camera_info": "camera_info"}
+    values |= {"autostart": "true", "log_level": "info", "camera": camera}
+    context.launch_configurations.update(values)
+    description = module.generate_launch_description()
+    assert {a.name for a in description.get_launch_arguments()} == set(values)
+    assert len(module._nodes(context)) == count

@@ -1,0 +1,175 @@
+"""The worker with a stand-in for the model: who is answered, how, and on which thread."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from lisa_ros.nodes.answers import Answer, Request, StopSignal, unanswered
+from lisa_ros.nodes.worker import ModelWorker
+from lisa_ros.types import Status
+
+WAIT_S = 30.0
+
+
+class Model:
+    """Answers FOUND; with an instruction that starts with "hold" only after `release` or a stop."""
+
+    def __init__(self) -> None:
+        self.started = threading.Semaphore(0)
+        self.release = threading.Event()
+        self.threads: set[str] = set()
+
+    def answer(self, request: Request) -> Answer:
+        self.threads.add(threading.current_thread().name)
+        self.started.release()
+        if request.instruction.startswith("hold"):
+            while not self.release.wait(0.005):
+                if request.stop_signal.should_stop():
+                    return unanswered(request, *request.stop_signal.cause())
+        return unanswered(request, Status.FOUND, "there")
+
+
+class Answers:
+    """Collects answers and waits for them."""
+
+    def __init__(self) -> None:
+        self._arrived = threading.Condition()
+        self.all: list[Answer] = []
+
+    def request(self, instruction: str, **limits: float) -> Request:
+        return Request(0, instruction, StopSignal(**limits), lambda stage, text: None, self.add)
+
+    def add(self, answer: Answer) -> None:
+        with self._arrived:
+            self.all.append(answer)
+            self._arrived.notify_all()
+
+    def wait(self, count: int) -> list[tuple[str, Status]]:
+        with self._arrived:
+            assert self._arrived.wait_for(lambda: len(self.all) >= count, WAIT_S), self.all
+            return [(answer.instruction, answer.status) for answer in self.all]
+
+
+@pytest.fixture
+def model() -> Model:
+    return Model()
+
+
+@pytest.fixture
+def answers() -> Answers:
+    return Answers()
+
+
+@pytest.fixture
+def worker(model: Model) -> Iterator[ModelWorker]:
+    worker = ModelWorker(model.answer)
+    yield worker
+    assert worker.close(WAIT_S)
+
+
+def test_answers_on_its_own_thread(worker: ModelWorker, model: Model, answers: Answers) -> None:
+    worker.submit(answers.request("cup"))
+    assert answers.wait(1) == [("cup", Status.FOUND)]
+    assert worker.run(lambda: threading.current_thread().name).result(WAIT_S) in model.threads
+    assert threading.current_thread().name not in model.threads
+
+
+def test_newer_request_replaces_the_running_one(
+    worker: ModelWorker, model: Model, answers: Answers
+) -> None:
+    worker.submit(answers.request("hold"))
+    model.started.acquire()
+    assert worker.busy
+    worker.submit(answers.request("cup"))
+    assert answers.wait(2) == [("hold", Status.CANCELED), ("cup", Status.FOUND)]
+    assert answers.all[0].reason == "Replaced by a newer instruction: 'cup'."
+
+
+def test_waiting_requests_are_replaced_and_each_is_answered_once(
+    worker: ModelWorker, answers: Answers
+) -> None:
+    block = threading.Event()
+    worker.run(lambda: block.wait(WAIT_S))
+    for number in range(1000):
+        worker.submit(answers.request(f"cup {number}"))
+    block.set()
+    expected = [(f"cup {number}", Status.CANCELED) for number in range(999)]
+    assert answers.wait(1000) == [*expected, ("cup 999", Status.FOUND)]
+
+
+def test_stop_requests_ends_what_runs_and_what_waits(
+    worker: ModelWorker, model: Model, answers: Answers
+) -> None:
+    worker.submit(answers.request("hold"))
+    model.started.acquire()
+    worker.stop_requests("enough")
+    assert answers.wait(1) == [("hold", Status.CANCELED)]
+    assert answers.all[0].reason == "enough"
+    worker.submit(answers.request("cup"))
+    assert answers.wait(2)[-1] == ("cup", Status.FOUND)
+
+
+def test_timeout_reaches_the_model(worker: ModelWorker, answers: Answers) -> None:
+    worker.submit(answers.request("hold", timeout_s=0.01))
+    assert answers.wait(1) == [("hold", Status.TIMEOUT)]
+
+
+def test_client_that_cannot_be_answered_does_not_end_the_worker(
+    worker: ModelWorker, answers: Answers, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(answer: Answer) -> None:
+        raise RuntimeError("nobody listens")
+
+    worker.submit(Request(0, "lost", StopSignal(), lambda stage, text: None, fail))
+    worker.run(lambda: None).result(WAIT_S)
+    worker.submit(answers.request("cup"))
+    assert answers.wait(1) == [("cup", Status.FOUND)]
+    assert "'lost' could not be delivered" in caplog.text
+
+
+def test_failing_task_is_its_callers_problem(worker: ModelWorker, answers: Answers) -> None:
+    def load() -> None:
+        raise ValueError("broken weights")
+
+    with pytest.raises(ValueError, match="broken weights"):
+        worker.run(load).result(WAIT_S)
+    worker.submit(answers.request("cup"))
+    assert answers.wait(1) == [("cup", Status.FOUND)]
+
+
+def test_close_answers_everything(model: Model, answers: Answers) -> None:
+    worker = ModelWorker(model.answer)
+    worker.submit(answers.request("hold"))
+    model.started.acquire()
+    assert worker.close(WAIT_S)
+    assert answers.wait(1) == [("hold", Status.CANCELED)]
+    worker.submit(answers.request("late"))
+    assert answers.wait(2)[-1] == ("late", Status.REJECTED)
+    assert worker.run(lambda: None).cancelled()
+
+
+def test_close_says_when_the_model_is_stuck(answers: Answers) -> None:
+    started, block = threading.Event(), threading.Event()
+
+    def load() -> bool:
+        started.set()
+        return block.wait(WAIT_S)
+
+    worker = ModelWorker(lambda request: unanswered(request, Status.FOUND, ""))
+    running = worker.run(load)
+    assert started.wait(WAIT_S)
+    assert not worker.close(timeout_s=0.05)
+    block.set()
+    assert running.result(WAIT_S)
+
+
+def test_first_cause_of_a_stop_stays() -> None:
+    canceled = False
+    signal = StopSignal(canceled=lambda: canceled)
+    assert not signal.should_stop()
+    signal.stop(Status.CANCELED, "replaced")
+    canceled = True
+    assert signal.cause() == (Status.CANCELED, "replaced")
