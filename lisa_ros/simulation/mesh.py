@@ -133,6 +133,8 @@ def tube(
     rings = points[:, None] + radii[:, None, None] * out
     quads = np.stack([rings[:-1, :-1], rings[:-1, 1:], rings[1:, 1:], rings[1:, :-1]], axis=2)
     normals = np.stack([out[:-1, :-1], out[:-1, 1:], out[1:, 1:], out[1:, :-1]], axis=2)
+    if not closed:
+        normals[0], normals[-1] = -tangent[0], tangent[-1]
     return _from_quads(quads.reshape(-1, 4, 3), normals.reshape(-1, 4, 3))
 
 

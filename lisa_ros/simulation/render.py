@@ -46,9 +46,10 @@ def look(scene: Scene, intrinsics: Intrinsics, T_world_camera: Float64Array) -> 
 
 
 def instances_of(scene: Scene, view: View) -> UInt8Array:
-    """u8[H,W]: the instance at each pixel; 0 is furniture."""
-    shape = (view.intrinsics.height, view.intrinsics.width)
-    return scene.instance_of[view.hits.triangle].astype(np.uint8).reshape(shape)
+    """u8[H,W]: the instance at each pixel; 0 is furniture, or nothing at all."""
+    triangle = view.hits.triangle
+    instance = np.where(triangle >= 0, scene.instance_of[triangle], 0)
+    return instance.astype(np.uint8).reshape(view.intrinsics.height, view.intrinsics.width)
 
 
 def depth_of(view: View) -> Float32Array:
@@ -57,7 +58,7 @@ def depth_of(view: View) -> Float32Array:
 
 
 def shade(scene: Scene, view: View, light: Light) -> UInt8Array:
-    """u8[H,W,3], the colour image of what `view` met."""
+    """u8[H,W,3], the colour image of what `view` met. The scene must be closed: every ray hits."""
     shape = (view.intrinsics.height, view.intrinsics.width)
     shader = Shader(scene, light)
     surface = shader.surface(view.origin, view.directions, view.hits)

@@ -12,6 +12,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -69,10 +71,10 @@ def shard_paths(path: str | os.PathLike[str]) -> list[Path]:
 def read_shard(path: str | os.PathLike[str]) -> list[Room]:
     """The rooms of one shard. Raises SimulationError when it is damaged or of another format."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as stored:
             about = json.loads(stored["about"].tobytes().decode())
             buffers = {name: stored[name] for name in ("image", "depth", "instances")}
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise SimulationError(
             f"Cannot read rooms from {path}: {error}. Write them again."
         ) from error
