@@ -12,6 +12,9 @@ _MIN_GAP_M = 0.03
 _GAP_NOISE_SIGMAS = 6.0
 # ... unless a surface seen at a grazing angle (85 degrees) steps over it from pixel to pixel.
 _GRAZING_SLOPE = 12.0
+# Up to this share of the pixels, keeping a group that is not the object's costs less than dropping
+# one that is.
+_SMALL_SHARE = 0.05
 # Flying pixels hang between object and background: so few pixels do not bridge a gap.
 _BRIDGE_SHARE = 0.003
 
@@ -21,17 +24,26 @@ def dominant_layer(z: Float64Array, focal_px: float) -> BoolArray:
 
     Gaps rather than the distance to the median: a deep or slanted object has pixels far from its
     median but none that are cut off, whereas a test on the median absolute deviation drops the top
-    of a box whose front is flat. Of two equal groups the nearer one wins.
+    of a box whose front is flat. Of two equal groups the nearer one wins. Groups too small to move
+    a median stay if they are no further off than the mask is wide: columns of pixels on a side of
+    the object that the camera sees at a grazing angle, thin ends.
     """
-    order = np.sort(z)
+    sequence = np.argsort(z)
+    order = z[sequence]
     gap = _gap_m(order, focal_px)
     ahead = np.searchsorted(order, order + gap, side="right") - np.arange(len(order)) - 1
     ends = np.flatnonzero(ahead < max(1.0, _BRIDGE_SHARE * len(order)))
     starts = np.concatenate([[0], ends[:-1] + 1])
-    largest = int(np.argmax(ends - starts))
+    counts = ends + 1 - starts
+    largest = int(np.argmax(counts))
     first, last = order[starts[largest]], order[ends[largest]]
-    # The thin tail of the object itself ends in pixels with few others ahead: take them back.
-    layer: BoolArray = (z >= first - _gap_m(first, focal_px)) & (z <= last + _gap_m(last, focal_px))
+    reach = np.sqrt(len(order)) * np.median(order) / focal_px  # as wide as the mask is
+    near = (order[ends] >= first - reach) & (order[starts] <= last + reach)
+    stays = near & (counts <= _SMALL_SHARE * len(order))
+    stays[largest] = True
+    group = np.repeat(stays, counts)
+    layer = np.empty(len(order), np.bool_)
+    layer[sequence] = group
     return layer
 
 

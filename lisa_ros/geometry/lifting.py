@@ -34,9 +34,9 @@ from lisa_ros.types import (
 
 # Rows and columns around the mask's bounding box, for a look at what surrounds it.
 _MARGIN_PX = 2
-# What is no edge: three times the depth noise, and a surface 45 degrees off the object's plane.
+# What is no edge: three times the depth noise, and a surface 27 degrees off the plane.
 _EDGE_NOISE_SIGMAS = 3.0
-_EDGE_SLOPE = 1.0
+_EDGE_SLOPE = 0.5
 
 
 def lift_mask(

@@ -13,7 +13,7 @@ from lisa_ros.types import Float64Array, OrientedBox
 # One percent at each end: flying pixels never reach the size, and an evenly sampled edge loses 2 %.
 EXTENT_PERCENTILES = (1.0, 99.0)
 _HUBER_K = 1.345  # 95 % efficiency on Gaussian residuals (Huber 1981)
-_FIT_ROUNDS = 5
+_FIT_ROUNDS = 3
 
 
 def fit_plane(rays: Float64Array, z: Float64Array) -> Float64Array:
