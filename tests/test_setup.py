@@ -138,6 +138,16 @@ def test_an_interrupted_step_leaves_its_mark_and_a_failed_one_does_not(
     assert mark.exists()
 
 
+def test_the_stamp_keeps_what_it_is_not_told_about(load: Load, tmp_path: Path) -> None:
+    stamp = load("stamp").Stamp(tmp_path / "stamp.json")
+    assert stamp.get("torch_index") is None
+    stamp.put(torch_index="https://x/y")
+    stamp.put(dependencies="a", package="b")
+    assert [stamp.get(key) for key in ("torch_index", "dependencies")] == ["https://x/y", "a"]
+    (tmp_path / "stamp.json").write_text('{"torch_', encoding="utf-8")
+    assert stamp.get("torch_index") is None
+
+
 def test_every_target_is_explained() -> None:
     text = (CHECKOUT / "Makefile").read_text(encoding="utf-8")
     targets = set(re.search(r"^\.PHONY: (.*)$", text, re.MULTILINE)[1].split()) - {"have-python"}

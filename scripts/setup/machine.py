@@ -46,11 +46,7 @@ def check_platform() -> None:
 
 def missing_parts() -> list[Missing]:
     """List what this machine lacks."""
-    missing = [
-        Missing(f"the system library {name}", package)
-        for name, package in LIBRARIES.items()
-        if not _loads(name)
-    ]
+    missing = [Missing(name, package) for name, package in LIBRARIES.items() if not _loads(name)]
     if not any(shutil.which(name) for name in (os.environ.get("CXX", "c++"), "g++", "clang++")):
         missing.append(Missing("a C++ compiler", "g++"))
     elif not any(shutil.which(name) for name in (os.environ.get("CC", "cc"), "gcc", "clang")):

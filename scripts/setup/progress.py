@@ -51,6 +51,11 @@ class Progress:
         self._show_seconds()
         print(flush=True)
 
+    def skip(self, title: str) -> None:
+        """Show a step that has nothing to do."""
+        with self.step(title):
+            return
+
     def note(self, text: str) -> None:
         """Say something in the middle of a step, and show the step again."""
         print(f"\n      {text}\n{self._title}", end="", flush=True)

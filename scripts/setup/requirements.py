@@ -38,6 +38,13 @@ def build_requirements(checkout: Path) -> list[str]:
     return requires
 
 
+def pinned(checkout: Path, distribution: str) -> str:
+    """Read the version that constraints.txt pins."""
+    lines = (checkout / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    (version,) = [line.split("==")[1] for line in lines if line.startswith(f"{distribution}==")]
+    return version
+
+
 def torch_index(asked: str | None, has_gpu: bool) -> str | None:
     """Choose PyTorch's index: as asked, else CPU wheels, else the default one (None)."""
     return asked or (None if has_gpu else CPU_TORCH_INDEX)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -15,28 +13,25 @@ from pathlib import Path
 import fingerprint
 import machine
 import requirements
+from environment import Environment
 from progress import CommandFailedError, Progress, SetupError
+from stamp import Stamp
 
 EXTRAS = ["ros", "sim", "train", "test", "dev"]
-NETWORK_ADVICE = "check the network (and any proxy), then run the same command again."
-# A sourced ROS, or a shell inside another environment of ROS wheels, would mix its libraries in.
-FOREIGN_VARIABLES = (
-    "ROS_DISTRO", "AMENT_PREFIX_PATH", "CMAKE_PREFIX_PATH", "COLCON_PREFIX_PATH",
-    "LD_LIBRARY_PATH", "PYTHONPATH", "PYTHONHOME", "_ROS_WHEELS_BOOTSTRAP_COMPLETE",
-)  # fmt: skip
 LOAD_CHECK = "import numpy, open3d, rclpy, torch, transformers, lisa_ros.msg, lisa_ros.action"
 
 
 def set_up(checkout: Path, state: Path, torch_index: str | None, progress: Progress) -> None:
     """Bring .venv up to date; does nothing, in a moment, where it already is."""
-    stamp = _Stamp(state / "stamp.json")
-    environment = _Environment(checkout / ".venv", progress)
+    stamp = Stamp(state / "stamp.json")
+    environment = Environment(checkout / ".venv", progress)
     unfinished = state / "unfinished"
     dependencies = fingerprint.of_dependencies(checkout)
     package = fingerprint.of_package(checkout)
+    remembered = stamp.get("torch_index")
+    torch_index = torch_index or remembered
     intact = not unfinished.exists() and environment.works()
-    torch_is_right = not torch_index or torch_index == stamp.get("torch_index")
-    if intact and torch_is_right and stamp.get("dependencies") == dependencies:
+    if intact and stamp.get("dependencies") == dependencies and torch_index == remembered:
         if stamp.get("package") != package:
             progress.expect(2)
             _install_package(checkout, environment, progress)
@@ -45,89 +40,31 @@ def set_up(checkout: Path, state: Path, torch_index: str | None, progress: Progr
         return
 
     begin = time.monotonic()
-    torch_index = torch_index or stamp.get("torch_index")
     _greet(intact)
     progress.expect(6)
-    stamp.clear()
+    stamp.put(dependencies=None, package=None)
     with progress.step("Checking this machine"):
         machine.check_platform()
         if missing := machine.missing_parts():
             machine.install(missing, progress)
     with _marked(unfinished):
-        if not intact:
+        if intact:
+            progress.skip("Keeping .venv")
+        else:
             with progress.step(f"Creating .venv (Python {sys.version.split()[0]})"):
                 environment.create()
+        pin = requirements.pinned(checkout, "torch")
+        if torch_index == remembered and environment.version_of("torch") == pin:
+            progress.skip(f"Keeping PyTorch {pin}")
         else:
-            with progress.step("Keeping .venv"):
-                pass
-        _install_torch(checkout, environment, torch_index, progress)
+            _install_torch(checkout, environment, torch_index, progress)
+            stamp.put(torch_index=torch_index)
         _install_requirements(checkout, environment, progress)
         _install_package(checkout, environment, progress)
     _check(environment, progress)
-    stamp.put(dependencies=dependencies, package=package, torch_index=torch_index)
-    seconds, size_gb = time.monotonic() - begin, _size_gb(environment.folder)
+    stamp.put(dependencies=dependencies, package=package)
+    seconds, size_gb = time.monotonic() - begin, environment.size_gb()
     print(f"Set up in {seconds:.0f} s; .venv takes {size_gb:.1f} GB.\n", flush=True)
-
-
-class _Environment:
-    """The virtual environment, and commands run in it."""
-
-    def __init__(self, folder: Path, progress: Progress) -> None:
-        self.folder = folder
-        self.python = folder / "bin" / "python"
-        self._progress = progress
-        self.variables = {
-            key: value for key, value in os.environ.items() if key not in FOREIGN_VARIABLES
-        }
-        self.variables |= {
-            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
-            "PIP_NO_INPUT": "1",
-            "PIP_USER": "0",
-        }
-
-    def works(self) -> bool:
-        """Whether the environment is whole, was made in this place, and has a new enough Python."""
-        ask = "import sys, pip; print(sys.version_info >= (3, 11), sys.prefix)"
-        command = [str(self.python), "-c", ask]
-        try:
-            answer = subprocess.run(
-                command, env=self.variables, capture_output=True, text=True, check=True
-            )
-        except (OSError, subprocess.CalledProcessError):
-            return False
-        return answer.stdout.strip() == f"True {self.folder}"
-
-    def create(self) -> None:
-        command = [sys.executable, "-m", "venv", "--clear", self.folder]
-        self._progress.run(
-            command, self.variables, f"remove {self.folder} and run the same command again."
-        )
-
-    def pip(self, *arguments: object, advice: str = NETWORK_ADVICE, **variables: str) -> None:
-        command = [self.python, "-m", "pip", "install", *arguments]
-        self._progress.run(command, {**self.variables, **variables}, advice)
-
-
-class _Stamp:
-    """What the last finished set-up was made from."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def get(self, key: str) -> str | None:
-        # Absent, or cut off by an interruption: both mean that nothing is known.
-        try:
-            values = json.loads(self._path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-        return values.get(key) if isinstance(values, dict) else None
-
-    def put(self, **values: str | None) -> None:
-        kept = {key: self.get(key) for key in ("dependencies", "package", "torch_index")}
-        self._path.write_text(json.dumps(kept | values, indent=1), encoding="utf-8")
-
-    def clear(self) -> None:
-        self._path.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -146,23 +83,18 @@ def _marked(unfinished: Path) -> Iterator[None]:
 
 
 def _greet(intact: bool) -> None:
-    print(
-        "Bringing .venv up to date." if intact else "Setting up (once; later runs start at once).",
-        flush=True,
-    )
+    lines = [
+        "Bringing .venv up to date." if intact else "Setting up (once; later runs start at once)."
+    ]
     if sys.version_info[:2] != (3, 11):
-        print(
-            f"Note: Python {sys.version.split()[0]} is newer than 3.11, the one that is tested.",
-            flush=True,
-        )
+        lines.append(f"Note: Python {sys.version.split()[0]} is untested; 3.11 is tested.")
     if os.environ.get("ROS_DISTRO"):
-        print(
-            "Note: the ROS 2 of this shell is not used here; `make ros` builds for it.", flush=True
-        )
+        lines.append("Note: the ROS 2 of this shell is not used; `make ros` builds for it.")
+    print("\n".join(lines), flush=True)
 
 
 def _install_torch(
-    checkout: Path, environment: _Environment, asked: str | None, progress: Progress
+    checkout: Path, environment: Environment, asked: str | None, progress: Progress
 ) -> None:
     index = requirements.torch_index(asked, machine.has_nvidia_gpu())
     source: list[str] = []
@@ -184,7 +116,7 @@ def _install_torch(
         environment.pip(*source, "-c", checkout / "constraints.txt", "torch")
 
 
-def _install_requirements(checkout: Path, environment: _Environment, progress: Progress) -> None:
+def _install_requirements(checkout: Path, environment: Environment, progress: Progress) -> None:
     python, variables = environment.python, environment.variables
     wanted = requirements.project_requirements(checkout, EXTRAS, python, variables)
     wanted += requirements.build_requirements(checkout)
@@ -194,7 +126,7 @@ def _install_requirements(checkout: Path, environment: _Environment, progress: P
         environment.pip("-c", checkout / "constraints.txt", *wanted)
 
 
-def _install_package(checkout: Path, environment: _Environment, progress: Progress) -> None:
+def _install_package(checkout: Path, environment: Environment, progress: Progress) -> None:
     advice = "read the compiler's first error in the log; `make clean` starts from nothing."
     with progress.step("Compiling the ROS interfaces (up to a minute)"):
         flags = ["--no-build-isolation", "--no-deps", "--force-reinstall"]
@@ -202,14 +134,10 @@ def _install_package(checkout: Path, environment: _Environment, progress: Progre
         shutil.rmtree(checkout / "lisa_ros.egg-info", ignore_errors=True)
 
 
-def _check(environment: _Environment, progress: Progress) -> None:
+def _check(environment: Environment, progress: Progress) -> None:
     advice = (
         "if the last line names a .so file, install the system package that has it; "
         "otherwise start from nothing with `make clean`."
     )
     with progress.step("Checking that everything loads"):
         progress.run([environment.python, "-c", LOAD_CHECK], environment.variables, advice)
-
-
-def _size_gb(folder: Path) -> float:
-    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file()) / 1e9
