@@ -6,6 +6,7 @@ without index bookkeeping. Winding does not matter: the renderer turns normals t
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -93,14 +94,12 @@ def lathe(profile: Sequence[tuple[float, float]] | Float64Array, sides: int = 20
 
 def cylinder(radius: float, height: float, sides: int = 20) -> Mesh:
     """An upright cylinder that stands on z = 0."""
-    return lathe([(0, 0), (radius, 0), (radius, height), (0, height)], sides)
+    return _unit_cylinder(sides).scaled((radius, radius, height))
 
 
 def ellipsoid(radii: Vector, center: Vector = (0.0, 0.0, 0.0), sides: int = 16) -> Mesh:
     """An ellipsoid about `center`."""
-    angle = np.linspace(-np.pi / 2, np.pi / 2, sides // 2 + 1)
-    ball = lathe(np.stack([np.cos(angle), np.sin(angle)], axis=1), sides)
-    return ball.scaled(radii).moved(center)
+    return _unit_ball(sides).scaled(radii).moved(center)
 
 
 def tube(
@@ -207,6 +206,17 @@ def _from_quads(quads: Float64Array, normals: Float64Array) -> Mesh:
     area = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     keep = np.einsum("ij,ij->i", area, area) > 1e-22
     return Mesh(corners[keep].astype(np.float32), bends[keep].astype(np.float32))
+
+
+@functools.cache
+def _unit_ball(sides: int) -> Mesh:
+    angle = np.linspace(-np.pi / 2, np.pi / 2, sides // 2 + 1)
+    return lathe(np.stack([np.cos(angle), np.sin(angle)], axis=1), sides)
+
+
+@functools.cache
+def _unit_cylinder(sides: int) -> Mesh:
+    return lathe([(0, 0), (1, 0), (1, 1), (0, 1)], sides)
 
 
 def _unit_box() -> Mesh:

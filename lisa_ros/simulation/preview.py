@@ -19,14 +19,15 @@ from lisa_ros.simulation.requests import Request, sample_requests
 from lisa_ros.simulation.room import PRESETS, Room, generate_room
 from lisa_ros.types import UInt8Array
 
-_SIDE_PX, _LINE_PX, _LINES, _COLUMNS = 320, 15, 4, 4
+_WIDTH_PX, _HEIGHT_PX, _LINE_PX, _LINES, _COLUMNS = 320, 256, 15, 4, 4
+_TEXT_CHARACTERS = 52
 _TINTS = ((255, 40, 90), (40, 200, 255), (255, 200, 0), (120, 255, 80))
 
 
 def contact_sheet(rooms: Sequence[Room], seed: int = 0) -> Image.Image:
     """Each room above a few requests; a request and its mask share a colour, absent: grey."""
     rows = -(-len(rooms) // _COLUMNS)
-    cell = (_SIDE_PX + 8, _SIDE_PX + _LINES * _LINE_PX + 12)
+    cell = (_WIDTH_PX + 8, _HEIGHT_PX + _LINES * _LINE_PX + 12)
     sheet = Image.new("RGB", (cell[0] * min(_COLUMNS, len(rooms)), cell[1] * rows), "white")
     for index, room in enumerate(rooms):
         requests = sample_requests(room, np.random.default_rng([seed, index]), _LINES)
@@ -43,19 +44,19 @@ def _draw_room(
     for request, tint in zip(requests, _TINTS, strict=False):
         _outline(image, room, request, tint)
     picture = Image.fromarray(image)
-    picture.thumbnail((_SIDE_PX, _SIDE_PX))
-    scale = _SIDE_PX / max(picture.size)
-    if scale > 1:
-        size = (round(picture.width * scale), round(picture.height * scale))
-        picture = picture.resize(size, Image.Resampling.BICUBIC)
-    sheet.paste(picture, corner)
+    scale = min(_WIDTH_PX / picture.width, _HEIGHT_PX / picture.height)
+    size = (round(picture.width * scale), round(picture.height * scale))
+    picture = picture.resize(size, Image.Resampling.LANCZOS)
+    sheet.paste(picture, (corner[0], corner[1] + _HEIGHT_PX - size[1]))
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(12)
     for line, (request, tint) in enumerate(zip(requests, _TINTS, strict=False)):
-        y = corner[1] + _SIDE_PX + 2 + line * _LINE_PX
-        color = tuple(int(0.75 * c) for c in tint) if request.present else (130, 130, 130)
-        mark = "■" if request.present else "no:"
-        draw.text((corner[0], y), f"{mark} {request.text}"[:52], fill=color, font=font)
+        y = corner[1] + _HEIGHT_PX + 2 + line * _LINE_PX
+        if request.present:
+            draw.rectangle((corner[0], y + 3, corner[0] + 9, y + 12), fill=tint)
+        text = request.text if request.present else f"not there: {request.text}"
+        fill = (20, 20, 20) if request.present else (130, 130, 130)
+        draw.text((corner[0] + 14, y), text[:_TEXT_CHARACTERS], fill=fill, font=font)
 
 
 def _outline(image: UInt8Array, room: Room, request: Request, tint: tuple[int, int, int]) -> None:
