@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -46,10 +47,9 @@ class Progress:
         try:
             yield
         except BaseException:
-            print(f" stopped after {self._seconds()} s", flush=True)
+            print(f"{self._again()} stopped after {self._seconds()} s", flush=True)
             raise
-        self._show_seconds()
-        print(flush=True)
+        print(f"{self._again()} {self._seconds()} s", flush=True)
 
     def skip(self, title: str) -> None:
         """Show a step that has nothing to do."""
@@ -90,9 +90,8 @@ class Progress:
                 try:
                     return process.wait(timeout=1)
                 except subprocess.TimeoutExpired:
-                    if sys.stdout.isatty():
-                        print(f"\r{self._title}", end="")
-                        self._show_seconds()
+                    if start_of_line := self._again():
+                        print(f"{start_of_line} {self._seconds()} s", end="", flush=True)
         finally:
             if process.poll() is None:
                 process.terminate()
@@ -101,5 +100,7 @@ class Progress:
     def _seconds(self) -> int:
         return round(time.monotonic() - self._begin)
 
-    def _show_seconds(self) -> None:
-        print(f" {self._seconds()} s", end="", flush=True)
+    def _again(self) -> str:
+        """Return what shows the step's line again in its place; empty where that cannot be done."""
+        fits = len(self._title) + len(" stopped after 9999 s") < shutil.get_terminal_size().columns
+        return f"\r{self._title}" if sys.stdout.isatty() and fits else ""

@@ -98,15 +98,19 @@ def _install_torch(
 ) -> None:
     index = requirements.torch_index(asked, machine.has_nvidia_gpu())
     source: list[str] = []
-    title = "PyTorch (an NVIDIA GPU was found: the CUDA build, about 3 GB)"
+    title = "PyTorch (NVIDIA GPU found: CUDA build, about 3 GB)"
     if index and requirements.answers(index):
         # Without its dependencies: they come with the next step, from the default index.
         source = ["--no-deps", "--index-url", index, *(["--force-reinstall"] if asked else [])]
         cpu = index == requirements.CPU_TORCH_INDEX
-        title = f"PyTorch ({'the CPU build, about 200 MB' if cpu else f'from {index}'})"
+        title = f"PyTorch ({'CPU build, about 200 MB' if cpu else f'from {index}'})"
     elif index == requirements.CPU_TORCH_INDEX:
-        print(f"Note: {index} cannot be reached.", flush=True)
-        title = "PyTorch from the default index, whose build may be several GB larger"
+        print(
+            f"Note: {index} cannot be reached. PyTorch comes from the\n"
+            "      default index instead, whose build may be several GB larger.",
+            flush=True,
+        )
+        title = "PyTorch (from the default index)"
     elif index:
         raise SetupError(
             f"TORCH_INDEX={index} does not answer.\n"
@@ -120,9 +124,7 @@ def _install_requirements(checkout: Path, environment: Environment, progress: Pr
     python, variables = environment.python, environment.variables
     wanted = requirements.project_requirements(checkout, EXTRAS, python, variables)
     wanted += requirements.build_requirements(checkout)
-    with progress.step(
-        "Installing ROS 2 Jazzy (rclpy, Fast DDS), transformers, Open3D and others (about 290 MB)"
-    ):
+    with progress.step("Installing ROS 2 Jazzy, transformers, Open3D (290 MB)"):
         environment.pip("-c", checkout / "constraints.txt", *wanted)
 
 
