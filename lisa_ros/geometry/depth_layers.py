@@ -15,6 +15,7 @@ _GRAZING_SLOPE = 12.0
 # Up to this share of the pixels, keeping a group that is not the object's costs less than dropping
 # one that is.
 _SMALL_SHARE = 0.05
+_REACH_WIDTHS = 2.0
 # Flying pixels hang between object and background: so few pixels do not bridge a gap.
 _BRIDGE_SHARE = 0.003
 
@@ -25,8 +26,8 @@ def dominant_layer(z: Float64Array, focal_px: float) -> BoolArray:
     Gaps rather than the distance to the median: a deep or slanted object has pixels far from its
     median but none that are cut off, whereas a test on the median absolute deviation drops the top
     of a box whose front is flat. Of two equal groups the nearer one wins. Groups too small to move
-    a median stay if they are no further off than the mask is wide: columns of pixels on a side of
-    the object that the camera sees at a grazing angle, thin ends.
+    a median stay if they are no further off than twice the mask's width: columns of pixels on a
+    side of the object that the camera sees at a grazing angle, thin ends.
     """
     sequence = np.argsort(z)
     order = z[sequence]
@@ -37,7 +38,8 @@ def dominant_layer(z: Float64Array, focal_px: float) -> BoolArray:
     counts = ends + 1 - starts
     largest = int(np.argmax(counts))
     first, last = order[starts[largest]], order[ends[largest]]
-    reach = np.sqrt(len(order)) * np.median(order) / focal_px  # as wide as the mask is
+    mask_width = np.sqrt(len(order)) * np.median(order) / focal_px
+    reach = _REACH_WIDTHS * mask_width
     near = (order[ends] >= first - reach) & (order[starts] <= last + reach)
     stays = near & (counts <= _SMALL_SHARE * len(order))
     stays[largest] = True

@@ -6,6 +6,7 @@ in the camera optical frame.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +33,7 @@ class Scene:
         return np.median(points, axis=0)
 
 
+@functools.cache
 def directions(intrinsics: Intrinsics) -> Float64Array:
     rays = ray_grid(intrinsics)
     return np.concatenate([rays, np.ones((*rays.shape[:2], 1))], axis=-1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lisa_ros.geometry.area_median import area_median, area_weights
@@ -22,6 +22,7 @@ def test_the_largest_group_of_depths_is_kept_whole() -> None:
     np.testing.assert_array_equal(keep[:60], False)
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 1000))
 def test_groups_do_not_depend_on_the_order_of_pixels(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -83,6 +84,7 @@ def test_a_pixel_stands_for_the_holes_beside_it() -> None:
     np.testing.assert_allclose(area_median(np.array([[0.0], [1.0], [5.0]]), np.array([1, 1, 3])), 5)
 
 
+@settings(deadline=None)
 @given(a=st.floats(-0.6, 0.6), b=st.floats(-0.6, 0.6), z0=st.floats(0.4, 3.0))
 def test_plane_fit_is_exact_on_planes_with_background_left(a: float, b: float, z0: float) -> None:
     v, u = np.indices((24, 24)) - 12

@@ -7,7 +7,7 @@ import functools
 import numpy as np
 import pytest
 from analytic_scenes import VGA, compose, plane_depth, rectangle_depth, rotation
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lisa_ros.errors import TransformError
@@ -48,6 +48,7 @@ def test_quaternion_by_hand(quaternion: list[float], x_goes_to: list[float]) -> 
     np.testing.assert_allclose(matrix[:, 0], x_goes_to, atol=1e-12)
 
 
+@settings(deadline=None)
 @given(quaternion=quaternions)
 def test_quaternion_round_trip(quaternion: tuple[float, ...]) -> None:
     matrix = quaternion_to_matrix(np.array(quaternion))
@@ -57,6 +58,7 @@ def test_quaternion_round_trip(quaternion: tuple[float, ...]) -> None:
     assert back[3] >= 0
 
 
+@settings(deadline=None)
 @given(T_a_b=transforms, T_b_c=transforms, point=st.tuples(metres, metres, metres))
 def test_composition_and_inverse(
     T_a_b: np.ndarray, T_b_c: np.ndarray, point: tuple[float, ...]
@@ -98,6 +100,7 @@ def test_surface_rotation_has_z_on_the_normal_and_x_on_the_long_side() -> None:
     matrix_to_quaternion(got)
 
 
+@settings(deadline=None)
 @given(T_target_camera=transforms)
 def test_a_target_keeps_its_shape_in_another_frame(T_target_camera: np.ndarray) -> None:
     target = tilted_card()
