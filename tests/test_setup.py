@@ -138,6 +138,18 @@ def test_an_interrupted_step_leaves_its_mark_and_a_failed_one_does_not(
     assert mark.exists()
 
 
+def test_the_environment_finds_its_own_tools_and_nothing_foreign(
+    load: Load, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ROS_DISTRO", "jazzy")
+    monkeypatch.setenv("PYTHONPATH", "/opt/ros/jazzy/lib/python3.12/site-packages")
+    environment = load("environment").Environment(tmp_path / ".venv", load("progress").Progress)
+    assert environment.variables["PATH"].startswith(f"{tmp_path}/.venv/bin{os.pathsep}")
+    assert "ROS_DISTRO" not in environment.variables
+    assert "PYTHONPATH" not in environment.variables
+    assert not environment.works()
+
+
 def test_the_stamp_keeps_what_it_is_not_told_about(load: Load, tmp_path: Path) -> None:
     stamp = load("stamp").Stamp(tmp_path / "stamp.json")
     assert stamp.get("torch_index") is None

@@ -28,6 +28,8 @@ class Environment:
             key: value for key, value in os.environ.items() if key not in FOREIGN_VARIABLES
         }
         self.variables |= {
+            # cmake and ninja are wheels too, and a build without isolation looks for them in PATH.
+            "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
             "PIP_NO_INPUT": "1",
             "PIP_USER": "0",
