@@ -1,7 +1,7 @@
 """Choose the threshold between FOUND and NOT_FOUND: `python -m training.calibrate CHECKPOINT`.
 
-The threshold is the seg_probability that maximises the mean of found_rate and reject_rate on rooms
-of a validation seed; it is stored in the checkpoint's lisa.json.
+Asks about rooms of a validation seed, picks the seg_probability that comes furthest above both
+goals (accepting what is there, rejecting what is not), and stores it in the checkpoint's lisa.json.
 """
 
 from __future__ import annotations
@@ -10,18 +10,35 @@ import argparse
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from lisa_ros.errors import ConfigurationError
 from lisa_ros.inference.engine import LisaEngine
 from lisa_ros.model.checkpoint import load_checkpoint, write_settings
+from lisa_ros.simulation.room import PRESETS
 from training.evaluate import simulated_rooms
 from training.room_evaluation import ask_about_rooms
 
+FOUND_GOAL, REJECT_GOAL = 0.85, 0.80
 
-def best_threshold(present: Sequence[float], absent: Sequence[float]) -> float:
-    """The threshold that maximises mean(share of present >= t, share of absent < t).
+
+class Threshold(NamedTuple):
+    """A threshold and the rates it has on the answers that it was chosen from."""
+
+    value: float
+    found_rate: float
+    reject_rate: float
+
+
+def best_threshold(
+    present: Sequence[float],
+    absent: Sequence[float],
+    found_goal: float = FOUND_GOAL,
+    reject_goal: float = REJECT_GOAL,
+) -> Threshold:
+    """Pick the threshold whose smaller margin over the two goals is largest.
 
     present, absent: seg_probability of requests whose target is there and is not. Of the thresholds
     that do equally well, the middle of the widest gap between two observed values.
@@ -38,9 +55,10 @@ def best_threshold(present: Sequence[float], absent: Sequence[float]) -> float:
     middles = (values[:-1] + values[1:]) / 2
     found = 1 - np.searchsorted(np.sort(present), middles, side="left") / len(present)
     rejected = np.searchsorted(np.sort(absent), middles, side="left") / len(absent)
-    score = found + rejected
-    best = np.flatnonzero(np.isclose(score, score.max(), rtol=0, atol=1e-12))
-    return float(middles[best[np.argmax(np.diff(values)[best])]])
+    margin = np.minimum(found - found_goal, rejected - reject_goal)
+    best = np.flatnonzero(np.isclose(margin, margin.max(), rtol=0, atol=1e-12))
+    chosen = best[np.argmax(np.diff(values)[best])]
+    return Threshold(float(middles[chosen]), float(found[chosen]), float(rejected[chosen]))
 
 
 def main() -> None:
@@ -48,11 +66,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m training.calibrate", description=__doc__.partition("\n")[0]
     )
-    parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("--data", default="tabletop")
-    parser.add_argument("--seed", type=int, default=500_000, help="first validation room")
+    parser.add_argument("checkpoint", type=Path, help="a checkpoint folder")
+    parser.add_argument("--data", default="tabletop", choices=PRESETS)
+    parser.add_argument("--seed", type=int, default=2_000_000, help="first validation room")
     parser.add_argument("--rooms", type=int, default=200)
     options = parser.parse_args()
+    if not options.checkpoint.is_dir():
+        raise ConfigurationError(
+            f"{options.checkpoint} is not a folder; calibration writes into it."
+        )
     loaded = load_checkpoint(options.checkpoint)
     engine = LisaEngine(loaded, found_threshold=None)
     rooms = simulated_rooms(options.seed, options.rooms, options.data)
@@ -61,15 +83,22 @@ def main() -> None:
         [a.seg_probability for a in answers if a.request.present],
         [a.seg_probability for a in answers if not a.request.present],
     )
-    calibration = {"preset": options.data, "first_seed": options.seed, "rooms": options.rooms}
+    calibration = {
+        "preset": options.data,
+        "room_seeds": [options.seed, options.seed + options.rooms - 1],
+        "found_rate": round(threshold.found_rate, 4),
+        "reject_rate": round(threshold.reject_rate, 4),
+    }
     settings = dataclasses.replace(
         loaded.settings,
-        found_threshold=round(threshold, 4),
+        found_threshold=threshold.value,
         provenance={**loaded.settings.provenance, "calibrated_on": calibration},
     )
     write_settings(options.checkpoint, settings)
     print(
-        f"found_threshold {settings.found_threshold} is in {options.checkpoint / 'lisa.json'}. "
+        f"found_threshold {threshold.value:.4f} (accepts {threshold.found_rate:.1%} of what is "
+        f"there, rejects {threshold.reject_rate:.1%} of what is not) is in "
+        f"{options.checkpoint / 'lisa.json'}. "
         f"Next: python -m training.evaluate --model {options.checkpoint}"
     )
 

@@ -18,6 +18,7 @@ from tqdm import tqdm
 from lisa_ros.errors import ConfigurationError
 from lisa_ros.inference.engine import LisaEngine
 from lisa_ros.model.checkpoint import read_settings
+from lisa_ros.model.settings import LisaSettings
 from lisa_ros.simulation.room import PRESETS, Room, generate_room
 from training.metrics import ciou, giou
 from training.room_evaluation import Answer, ask_about_rooms
@@ -28,9 +29,15 @@ def main() -> None:
     options = _arguments()
     if options.rooms < 1:
         raise ConfigurationError(f"--rooms is {options.rooms}; at least one is needed.")
-    threshold = read_settings(options.model).found_threshold
+    settings = read_settings(options.model)
+    refuse_known_rooms(settings, range(options.seed, options.seed + options.rooms))
+    threshold = settings.found_threshold
     engine = LisaEngine.from_pretrained(
-        options.model, device=options.device, dtype=options.dtype, found_threshold=None
+        options.model,
+        device=options.device,
+        dtype=options.dtype,
+        conversation=options.conversation,
+        found_threshold=None,
     )
     sizes: set[str] = set()
     rooms = _noting_sizes(simulated_rooms(options.seed, options.rooms, options.data), sizes)
@@ -55,6 +62,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rooms", type=int, default=200)
     parser.add_argument("--phrasings", choices=("train", "unseen"), default="train")
     parser.add_argument("--noise", action="store_true", help="lift through a simulated sensor")
+    parser.add_argument(
+        "--conversation", help="llava_v1 or llava_llama_2; by default what the checkpoint says"
+    )
     parser.add_argument("--device", default="auto")
     parser.add_argument("--dtype", default="auto")
     return parser.parse_args()
@@ -73,22 +83,37 @@ def _noting_sizes(rooms: Iterable[Room], sizes: set[str]) -> Iterator[Room]:
         yield room
 
 
+def refuse_known_rooms(settings: LisaSettings, seeds: range) -> None:
+    """Raise ConfigurationError for rooms that the checkpoint was trained or calibrated on."""
+    calibrated = settings.provenance.get("calibrated_on", {})
+    for what, known in (
+        ("trained", settings.provenance.get("room_seeds")),
+        ("calibrated", calibrated.get("room_seeds")),
+    ):
+        if known and seeds.start <= known[1] and known[0] < seeds.stop:
+            raise ConfigurationError(
+                f"This checkpoint was {what} on rooms {known[0]} to {known[1]}; evaluate it on "
+                "others, for example --seed 0."
+            )
+
+
 def summary(answers: Sequence[Answer], threshold: float | None) -> dict[str, Any]:
     """The figures over all answers; null where nothing was asked that could give one.
 
-    Without a threshold (an uncalibrated checkpoint) nothing is rejected.
+    Without a threshold (an uncalibrated checkpoint) nothing is rejected. n_unlifted counts present
+    requests whose predicted mask has no target; a median among them is null.
     """
     present = [a for a in answers if a.request.present]
     absent = [a for a in answers if not a.request.present]
+    errors = [a.target_error_m for a in present if a.target_error_m is not None]
     accepted = 0.0 if threshold is None else threshold
     return {
         "giou": _rounded(giou([(a.intersection, a.union) for a in present])),
         "ciou": _rounded(ciou([(a.intersection, a.union) for a in present])),
         "found_rate": _rounded(_share(a.seg_probability >= accepted for a in present)),
         "reject_rate": _rounded(_share(a.seg_probability < accepted for a in absent)),
-        "target_error_m_median": _rounded(
-            float(np.median([a.target_error_m for a in present])) if present else None
-        ),
+        "target_error_m_median": _rounded(float(np.median(errors)) if errors else None),
+        "n_unlifted": int(np.count_nonzero(np.isinf(errors))),
         "n_present": len(present),
         "n_absent": len(absent),
     }

@@ -12,6 +12,7 @@ from tqdm import tqdm
 from lisa_ros.model.lisa import LisaForCausalLM
 from lisa_ros.model.preprocess import ClipProcessor, clip_input, sam_input
 from lisa_ros.simulation.room import Room
+from training.precision import autocast
 
 _CHUNK = 16
 
@@ -41,7 +42,7 @@ class FrozenFeatures:
             chunk = rooms[start : start + _CHUNK]
             sam_pixels = torch.stack([sam_input(room.image, side).pixels for room in chunk])
             clip_pixels = torch.stack([clip_input(room.image, processor, view) for room in chunk])
-            with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
+            with autocast(dtype):
                 sam.append(model.encode_sam(sam_pixels).to(dtype))
                 clip.append(model.vision_tower(clip_pixels).to(dtype))
         return cls(torch.cat(sam), torch.cat(clip))

@@ -25,7 +25,7 @@ from tqdm import tqdm
 from lisa_ros.model.checkpoint import save_checkpoint
 from lisa_ros.model.lisa import LisaForCausalLM
 from lisa_ros.model.preprocess import ClipProcessor, clip_input, sam_input
-from lisa_ros.model.prompts import ANSWERS, CONVERSATIONS, REFUSAL, wrap_instruction
+from lisa_ros.model.prompts import ANSWERS, REFUSAL, conversation_named, wrap_instruction
 from lisa_ros.model.settings import LisaSettings
 from lisa_ros.simulation.kinds import KINDS
 from lisa_ros.simulation.material import COLORS
@@ -34,6 +34,7 @@ from lisa_ros.simulation.room import Room
 from training.config import load_config
 from training.data.labels import in_letterbox_frame, in_sam_frame, label_planes
 from training.data.rooms import EpochOrder, load_rooms
+from training.precision import autocast, precision_named
 from training.schedule import warmup_cosine
 from training.scratch import Sizes, random_lisa
 from training.tokenizer import train_tokenizer
@@ -161,7 +162,7 @@ def lisa_tiny_settings(config: PretrainConfig) -> LisaSettings:
 
 def tokenizer_corpus(config: PretrainConfig) -> list[str]:
     """Every text of the training split, as it is put to the model; no unseen phrasing."""
-    conversation = CONVERSATIONS[config.conversation]
+    conversation = conversation_named(config.conversation)
     fixed = [conversation.opening.strip(), conversation.question_end.strip(), REFUSAL, *ANSWERS]
     asked = [
         "".join(span.text for span in wrap_instruction(text)) for text in all_phrasings("train")
@@ -172,6 +173,7 @@ def tokenizer_corpus(config: PretrainConfig) -> list[str]:
 def run(trainer: VisionTrainer, rooms: list[Room]) -> None:
     """The loop: batches are prepared in a thread while the previous one is computed."""
     config = trainer.config
+    dtype = precision_named(config.precision)
     order = EpochOrder(len(rooms), config.images_per_step, config.seed)
     optimizer = torch.optim.AdamW(trainer.parameters(), lr=config.learning_rate, betas=(0.9, 0.95))
     trainer.model.train()
@@ -188,7 +190,7 @@ def run(trainer: VisionTrainer, rooms: list[Room]) -> None:
             factor = warmup_cosine(step, config.warmup_steps, config.steps)
             for group in optimizer.param_groups:
                 group["lr"] = config.learning_rate * factor
-            with torch.autocast("cpu", torch.bfloat16, enabled=config.precision == "bf16"):
+            with autocast(dtype):
                 parts = trainer.losses(batch)
             optimizer.zero_grad(set_to_none=True)
             torch.stack(list(parts.values())).sum().backward()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lisa_ros.errors import ConfigurationError
 from lisa_ros.geometry.lifting import lift_mask
 from lisa_ros.inference.segmenter import Segmenter
 from lisa_ros.simulation.noise import sense_depth
@@ -44,7 +45,15 @@ def ask_about_rooms(
     """Put requests about each room to a model that never rejects, in the prompted mode.
 
     seed: of the requests and of the sensor's noise. noise: lift through a simulated sensor's depth.
+
+    Raises:
+        ConfigurationError: the segmenter has a threshold.
+
     """
+    if segmenter.capabilities.found_threshold is not None:
+        raise ConfigurationError(
+            "Evaluation judges masks before rejection; give it a segmenter without found_threshold."
+        )
     for room in rooms:
         rng = np.random.default_rng([seed, room.seed, _REQUEST_STREAM])
         requests = sample_requests(room, rng, REQUESTS_PER_ROOM, split, ABSENT_SHARE)
@@ -71,13 +80,15 @@ def ask_about_rooms(
 
 def target_error_m(
     predicted: BoolArray, truth: BoolArray, sensor_depth_m: Float32Array, room: Room
-) -> float:
+) -> float | None:
     """Distance between a predicted mask's target on sensor depth and the true one on true depth.
 
-    Infinite where the predicted mask has no target.
+    Infinite where the predicted mask has no target, None where the true one has none.
     """
-    found = lift_mask(predicted, sensor_depth_m, room.intrinsics)
     true = lift_mask(truth, room.depth_m, room.intrinsics)
-    if not isinstance(found, Target3D) or not isinstance(true, Target3D):
+    if not isinstance(true, Target3D):
+        return None
+    found = lift_mask(predicted, sensor_depth_m, room.intrinsics)
+    if not isinstance(found, Target3D):
         return float("inf")
     return float(np.linalg.norm(found.position - true.position))

@@ -8,12 +8,15 @@ run continues where it was.
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,6 +25,7 @@ from tqdm import tqdm
 
 from lisa_ros.errors import ConfigurationError
 from lisa_ros.model.checkpoint import LoadedLisa, load_checkpoint, save_checkpoint
+from lisa_ros.model.settings import LisaSettings
 from lisa_ros.simulation.requests import sample_requests
 from lisa_ros.simulation.room import Room
 from training.config import load_config
@@ -44,9 +48,8 @@ from training.packing import (
     packed_attention_mask,
     packed_position_ids,
 )
+from training.precision import autocast, precision_named
 from training.schedule import warmup_cosine
-
-_PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,12 @@ class Trainer:
         self.config = config
         self.model = loaded.model
         self.prefix = torch.tensor([prefix])
+        self.dtype = precision_named(config.precision)
+        # What makes two runs the same: everything but where and how often it is written.
+        self.identity: dict[str, Any] = {
+            **dataclasses.asdict(dataclasses.replace(config, out="", save_every=0)),
+            "init_digest": weights_digest(loaded.model),
+        }
         self.model.requires_grad_(False)
         for module in self._learning_modules():
             module.requires_grad_(True)
@@ -180,8 +189,7 @@ class Trainer:
             group["lr"] = config.learning_rate * warmup_cosine(
                 step, config.warmup_steps, config.steps
             )
-        dtype = _PRECISIONS[config.precision]
-        with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
+        with autocast(self.dtype):
             parts = self.losses(batch, features)
         total = (
             config.loss.ce * parts["ce"]
@@ -196,24 +204,52 @@ class Trainer:
 
     def save(self, path: Path, step: int) -> None:
         """Write what a resumed run needs, aside and then renamed."""
-        learned = {n: p for n, p in self.model.named_parameters() if p.requires_grad}
+        state = {
+            "step": step,
+            "run": self.identity,
+            "model": self._learned(),
+            "optimizer": self.optimizer.state_dict(),
+        }
         aside = path.with_suffix(".part")
         with aside.open("wb") as file:
-            torch.save(
-                {"step": step, "model": learned, "optimizer": self.optimizer.state_dict()}, file
-            )
+            torch.save(state, file)
             file.flush()
             os.fsync(file.fileno())
         aside.replace(path)
 
     def resume(self, path: Path) -> int:
-        """Load what `save` wrote and return the step to go on with; 0 where nothing was written."""
+        """Load what `save` wrote and return the step to go on with; 0 where nothing was written.
+
+        Raises:
+            ConfigurationError: the state is of a run with another configuration or other weights.
+
+        """
         if not path.exists():
             return 0
         state = torch.load(path, weights_only=True)
-        self.model.load_state_dict(state["model"], strict=False)
+        for name, value in self.identity.items():
+            if state["run"].get(name) != value:
+                raise ConfigurationError(
+                    f"{path} is of a run with {name} {state['run'].get(name)!r}, this one has "
+                    f"{value!r}. Choose another `out`, or remove it to start again."
+                )
+        with torch.no_grad():
+            for name, parameter in self._learned().items():
+                parameter.copy_(state["model"][name])
         self.optimizer.load_state_dict(state["optimizer"])
         return int(state["step"])
+
+    def _learned(self) -> dict[str, nn.Parameter]:
+        return {n: p for n, p in self.model.named_parameters() if p.requires_grad}
+
+
+def weights_digest(model: nn.Module) -> str:
+    """A digest of all parameters, to recognise the weights that a run started from."""
+    digest = hashlib.sha256()
+    for name, parameter in sorted(model.named_parameters()):
+        digest.update(name.encode())
+        digest.update(parameter.detach().contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def main() -> None:
@@ -227,10 +263,7 @@ def main() -> None:
 
 def train(config: TrainConfig) -> None:
     """Train, checkpoint, and write the released-layout directory `out/checkpoint`."""
-    if config.precision not in _PRECISIONS:
-        raise ConfigurationError(
-            f"precision is {config.precision!r}; choose one of {', '.join(_PRECISIONS)}."
-        )
+    dtype = precision_named(config.precision)
     out = Path(config.out)
     out.mkdir(parents=True, exist_ok=True)
     loaded = load_checkpoint(config.init)
@@ -240,7 +273,7 @@ def train(config: TrainConfig) -> None:
         loaded.tokenizer, settings.conversation, settings.prompt_template, config.bare_answer_share
     )
     features = FrozenFeatures.of_rooms(
-        loaded.model, loaded.clip_processor, rooms, settings.view, _PRECISIONS[config.precision]
+        loaded.model, loaded.clip_processor, rooms, settings.view, dtype
     )
     trainer = Trainer(config, loaded, encoder.prefix())
     run(trainer, RoomQuestions(config, rooms, encoder), features, out)
@@ -249,9 +282,24 @@ def train(config: TrainConfig) -> None:
         loaded.model,
         tokenizer_folder=loaded.path,
         clip_processor=loaded.clip_processor,
-        settings=settings,
+        settings=trained_settings(settings, config, rooms),
     )
     print(f"Written {out / 'checkpoint'}. Next: python -m training.calibrate {out / 'checkpoint'}")
+
+
+def trained_settings(
+    settings: LisaSettings, config: TrainConfig, rooms: Sequence[Room]
+) -> LisaSettings:
+    """The settings of the new weights: no threshold yet, and how they were made."""
+    seeds = sorted(room.seed for room in rooms)
+    made = {
+        "trained_with": dataclasses.asdict(config),
+        "rooms": len(seeds),
+        "room_seeds": [seeds[0], seeds[-1]],
+    }
+    return dataclasses.replace(
+        settings, found_threshold=None, provenance={**settings.provenance, **made}
+    )
 
 
 def run(trainer: Trainer, questions: RoomQuestions, features: FrozenFeatures, out: Path) -> None:

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from training.config import load_config
 
 from lisa_ros.errors import ConfigurationError
+from training.config import load_config
 
 
 @dataclass(frozen=True)

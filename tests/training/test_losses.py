@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+
 from training.losses import (
     IGNORE_INDEX,
     answer_cross_entropy,

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+
+from lisa_ros.simulation.requests import Request
 from training.evaluate import summary, table
 from training.metrics import ciou, giou
 from training.room_evaluation import Answer
-
-from lisa_ros.simulation.requests import Request
 
 HERE = Request("the mug", "name", (1,), True, "train")
 AWAY = Request("the ball", "implicit", (), False, "train")
