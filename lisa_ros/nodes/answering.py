@@ -18,7 +18,7 @@ import numpy as np
 
 from lisa_ros.errors import GenerationCanceledError, InstructionError, LisaError, TransformError
 from lisa_ros.geometry import lift_mask, transform_target
-from lisa_ros.nodes.answers import Answer, FoundTarget, NoFrame, Request, Stage
+from lisa_ros.nodes.answers import Answer, FoundTarget, NoFrame, Request, Stage, quoted
 from lisa_ros.types import (
     BoolArray,
     Float64Array,
@@ -96,7 +96,7 @@ class Answerer:
         except LisaError as error:
             return work.ended(Status.ERROR, str(error), error.code)
         except Exception as error:  # a fault of ours or of a library must not end the node
-            _LOG.exception("answering %r failed", request.instruction)
+            _LOG.exception("answering %s failed", quoted(request.instruction))
             reason = f"Unexpected {type(error).__name__}: {error}"
             return work.ended(Status.ERROR, reason, LisaError.code)
 

@@ -109,6 +109,12 @@ class Request:
     on_answer: Callable[[Answer], None]
 
 
+def quoted(instruction: str) -> str:
+    """Return an instruction for sentences: in quotes, and not longer than a line."""
+    limit = 80
+    return repr(instruction if len(instruction) <= limit else f"{instruction[:limit]}...")
+
+
 def unanswered(request: Request, status: Status, reason: str, error_code: int = 0) -> Answer:
     """Return the answer to a request that was never worked on."""
     return Answer(request.instruction_id, request.instruction, status, reason, error_code)

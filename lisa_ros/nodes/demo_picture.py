@@ -124,7 +124,10 @@ def _write_line(
 ) -> None:
     """Write one line, cut where it would leave its room."""
     typeface = font(size_px)
-    line = " ".join(text.split())
-    while line and draw.textlength(line, font=typeface) > limit_px:
-        line = line[:-2].rstrip("…") + "…" if len(line) > 2 else ""
+    whole = " ".join(text.split())
+    line = whole[:limit_px]  # no letter is narrower than a pixel
+    while draw.textlength(line, font=typeface) > limit_px:
+        line = line[: int(0.95 * len(line))]
+    if len(line) < len(whole):
+        line = line[:-2] + " …"
     draw.text(place, line, fill=color, font=typeface)

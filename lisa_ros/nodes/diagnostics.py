@@ -21,6 +21,7 @@ class Phase(enum.Enum):
     LOADING = "loading the model"
     INACTIVE = "inactive"
     ACTIVE = "active"
+    FINALIZED = "finalized"
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ def why_not_active(phase: Phase, problem: str) -> str:
         Phase.UNCONFIGURED: "Run the lifecycle transitions configure and activate.",
         Phase.LOADING: "Try again when the model is loaded.",
         Phase.INACTIVE: "Run the lifecycle transition activate.",
+        Phase.FINALIZED: "Start it anew.",
     }[phase]
     return f"The node is {phase.value}. {problem or hint}"
 

@@ -11,7 +11,11 @@ import enum
 from dataclasses import Field, dataclass, field, fields
 from typing import Any, get_type_hints
 
+import numpy as np
+
 from lisa_ros.errors import ConfigurationError
+from lisa_ros.geometry import make_transform
+from lisa_ros.types import Float64Array
 
 
 class Change(enum.Enum):
@@ -188,13 +192,22 @@ def read(node: Any) -> PerceptionParameters:
     )
 
 
-def check(parameters: PerceptionParameters) -> None:
-    """Raise ConfigurationError when the values contradict each other."""
-    if parameters.target_frame and parameters.camera_to_target is None:
+def camera_pose(parameters: PerceptionParameters) -> Float64Array | None:
+    """Return f64[4,4], camera optical frame → target_frame; None where no target_frame is set.
+
+    Raises ConfigurationError or TransformError when the two parameters do not make a transform.
+    """
+    if not parameters.target_frame:
+        return None
+    if parameters.camera_to_target is None:
         raise ConfigurationError(
             f"target_frame is {parameters.target_frame!r}, but camera_to_target is not set; this "
             "version has no other source of transforms."
         )
+    pose = np.array(parameters.camera_to_target, dtype=np.float64)
+    if not np.isfinite(pose).all():
+        raise ConfigurationError(f"camera_to_target is {pose.tolist()}; expected finite numbers.")
+    return make_transform(pose[:3], pose[3:])
 
 
 # A parameter that may be "not set" is declared by its type alone.

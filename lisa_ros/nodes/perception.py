@@ -7,15 +7,13 @@ Callbacks only file messages and hand requests to the worker, which answers them
 
 from __future__ import annotations
 
-import itertools
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent import futures
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
@@ -24,23 +22,18 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.parameter import Parameter
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, Image
-from std_msgs.msg import String
-from std_srvs.srv import Trigger
 
-from lisa_ros.errors import ConfigurationError, EmptyInstructionError, LisaError
-from lisa_ros.geometry import make_transform
-from lisa_ros.msg import Perception
+from lisa_ros.errors import ConfigurationError, LisaError
 from lisa_ros.nodes import parameters as node_parameters
 from lisa_ros.nodes.answering import Answerer, AnswerSettings, TargetFrame
-from lisa_ros.nodes.answers import Answer, Request, StopSignal, unanswered
+from lisa_ros.nodes.answers import Answer, Request, unanswered
 from lisa_ros.nodes.conversions import ModelFacts
 from lisa_ros.nodes.diagnostics import NodeState, Phase, diagnostics_message, why_not_active
 from lisa_ros.nodes.frame_decoding import CAMERA_INFO, DEPTH, IMAGE
 from lisa_ros.nodes.frames import Camera
+from lisa_ros.nodes.instruction_desk import InstructionDesk
 from lisa_ros.nodes.parameters import PerceptionParameters
 from lisa_ros.nodes.process import run_node
-from lisa_ros.nodes.publishing import AnswerPublisher
-from lisa_ros.nodes.reason_action import OnProgress, ReasonServer
 from lisa_ros.nodes.segmenters import LoadSegmenter, load_segmenter, release_device_memory
 from lisa_ros.nodes.worker import ModelWorker
 from lisa_ros.types import Status
@@ -53,8 +46,6 @@ _NO_MODEL = (
     "as xinlai/LISA-7B-v1, or lisa-tiny, the small demonstration model that comes with this "
     "package. The README lists weights and their licences."
 )
-_NO_FACTS = ModelFacts(name="", demo_model=False)
-_CLEARED = "Stopped and cleared."
 _CLOSE_TIMEOUT_S = 5.0
 # Transitions and parameters, requests, camera, diagnostics: none of them waits for another.
 _EXECUTOR_THREADS = 4
@@ -70,17 +61,21 @@ class PerceptionNode(LifecycleNode):
         self._load = load
         self._phase = Phase.UNCONFIGURED
         self._problem = ""
-        self._model = _NO_FACTS
         self._answerer: Answerer | None = None
         self._camera: Camera | None = None
         self._camera_subscriptions: list[Any] = []
-        self._last_answer: Answer | None = None
-        self._instruction_ids = itertools.count(1)
         self.add_on_set_parameters_callback(self._check_parameters)
         node_parameters.declare(self)
-        self._publisher = AnswerPublisher(self)
         self._worker = ModelWorker(self._answer)
-        self._serve()
+        self._desk = InstructionDesk(
+            self,
+            self._worker,
+            idle_reason=self._idle_reason,
+            topic_timeout_s=lambda: self._parameters_now().answer_timeout_s or None,
+        )
+        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        group = MutuallyExclusiveCallbackGroup()
+        self.create_timer(1.0, self._publish_diagnostics, callback_group=group, clock=_STEADY)
         if self._parameters_now().autostart:
             self._autostart_timer = self.create_timer(0.01, self._autostart, clock=_STEADY)
 
@@ -99,7 +94,7 @@ class PerceptionNode(LifecycleNode):
         self.get_logger().info(f"loading {parameters.model} ...")
         started_s = time.monotonic()
         try:
-            node_parameters.check(parameters)
+            node_parameters.camera_pose(parameters)  # says now what cannot work later
             self._wait_for(self._worker.run(partial(self._load_model, parameters)))
         except LisaError as error:
             return self._refuse_to_configure(str(error))
@@ -140,8 +135,9 @@ class PerceptionNode(LifecycleNode):
         return super().on_cleanup(state)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Free everything, from whatever state."""
+        """Free everything, from whatever state, for good."""
         self._unload()
+        self._phase = Phase.FINALIZED
         return super().on_shutdown(state)
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -168,7 +164,7 @@ class PerceptionNode(LifecycleNode):
             rectified=parameters.rectified,
             now_ns=lambda: int(self.get_clock().now().nanoseconds),
         )
-        self._model = ModelFacts(parameters.model, segmenter.capabilities.demo_model)
+        self._desk.model = ModelFacts(parameters.model, segmenter.capabilities.demo_model)
         self._answerer = Answerer(segmenter, self._camera)
 
     def _unload(self) -> None:
@@ -177,8 +173,7 @@ class PerceptionNode(LifecycleNode):
         self._wait_for(self._worker.run(self._free_model))
 
     def _free_model(self) -> None:
-        self._answerer = self._camera = self._last_answer = None
-        self._model = _NO_FACTS
+        self._answerer = self._camera = self._desk.last_answer = None
         release_device_memory()
 
     def _disconnect(self, reason: str) -> None:
@@ -194,96 +189,17 @@ class PerceptionNode(LifecycleNode):
                 raise ConfigurationError("the process ends while the model is loaded or freed")
         future.result()
 
-    # Requests: topic and action share one path.
-
-    def _serve(self) -> None:
-        requests, diagnostics = MutuallyExclusiveCallbackGroup(), MutuallyExclusiveCallbackGroup()
-        self.create_subscription(
-            String, "instruction", self._on_instruction, 10, callback_group=requests
-        )
-        self.create_service(Trigger, "clear", self._on_clear, callback_group=requests)
-        self._action = ReasonServer(self, self._accept, requests)
-        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        self.create_timer(1.0, self._publish_diagnostics, callback_group=diagnostics, clock=_STEADY)
-
-    def _on_instruction(self, message: String) -> None:
-        if not message.data.strip():
-            self._clear()
-            return
-        self._accept(message.data, timeout_s=self._parameters_now().answer_timeout_s or None)
-
-    def _on_clear(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
-        self._clear()
-        response.success, response.message = True, _CLEARED
-        return response
-
-    def _clear(self) -> None:
-        self._worker.stop_requests("Stopped by an empty instruction or `clear`.")
-        request = self._request("", None)
-        # On the worker's thread, so that what it stops is answered first.
-        self._worker.run(partial(self._answer_cleared, request))
-
-    def _answer_cleared(self, request: Request) -> None:
-        if self.context.ok():
-            self._publisher.clear()
-            request.on_answer(unanswered(request, Status.CANCELED, _CLEARED))
-
-    def _accept(
-        self,
-        instruction: str,
-        *,
-        timeout_s: float | None,
-        refusal: str | None = None,
-        canceled: Callable[[], bool] = lambda: False,
-        on_progress: OnProgress = lambda stage, text: None,
-        on_answer: Callable[[Perception], None] = lambda perception: None,
-    ) -> None:
-        """Hand an instruction to the worker, or answer at once why it cannot be worked on."""
-        request = self._request(instruction, timeout_s, canceled, on_progress, on_answer)
-        code = 0
-        if refusal is not None:
-            code = ConfigurationError.code
-        elif not instruction.strip():
-            refusal, code = "The instruction is empty.", EmptyInstructionError.code
-        elif self._phase is not Phase.ACTIVE:
-            refusal = why_not_active(self._phase, self._problem)
-        if refusal is None:
-            self._worker.submit(request)
-        else:
-            request.on_answer(unanswered(request, Status.REJECTED, refusal, code))
-
-    def _request(
-        self,
-        instruction: str,
-        timeout_s: float | None,
-        canceled: Callable[[], bool] = lambda: False,
-        on_progress: OnProgress = lambda stage, text: None,
-        then: Callable[[Perception], None] = lambda perception: None,
-    ) -> Request:
-        return Request(
-            next(self._instruction_ids),
-            instruction,
-            StopSignal(timeout_s, canceled),
-            on_progress,
-            partial(self._publish_answer, then),
-        )
+    # Answers, parameters and diagnostics.
 
     def _answer(self, request: Request) -> Answer:
         """Answer one request; runs on the worker's thread."""
         if self._answerer is None:
-            reason = why_not_active(self._phase, self._problem)
-            return unanswered(request, Status.REJECTED, reason)
-        parameters = self._parameters_now()
-        return self._answerer.answer(request, _settings(parameters))
+            return unanswered(request, Status.REJECTED, self._idle_reason())
+        return self._answerer.answer(request, _settings(self._parameters_now()))
 
-    def _publish_answer(self, then: Callable[[Perception], None], answer: Answer) -> None:
-        if not self.context.ok():
-            return  # the process ends: nothing goes out any more
-        self._last_answer = answer
-        then(self._publisher.publish(answer, self._model))
-        self.get_logger().info(f"{answer.status.name} for {answer.instruction!r}: {answer.reason}")
-
-    # Parameters and diagnostics.
+    def _idle_reason(self) -> str:
+        active = self._phase is Phase.ACTIVE
+        return "" if active else why_not_active(self._phase, self._problem)
 
     def _parameters_now(self) -> PerceptionParameters:
         return node_parameters.read(self)
@@ -306,7 +222,7 @@ class PerceptionNode(LifecycleNode):
             model=parameters.model,
             device=parameters.device,
             busy=self._worker.busy,
-            last_answer=self._last_answer,
+            last_answer=self._desk.last_answer,
             inputs={} if camera is None else camera.states(),
             time_jumps=0 if camera is None else camera.time_jumps(),
             max_frame_age_s=parameters.max_frame_age_s,
@@ -317,10 +233,8 @@ class PerceptionNode(LifecycleNode):
 
 
 def _settings(parameters: PerceptionParameters) -> AnswerSettings:
-    target_frame = None
-    if parameters.target_frame and parameters.camera_to_target is not None:
-        pose = np.array(parameters.camera_to_target, dtype=np.float64)
-        target_frame = TargetFrame(parameters.target_frame, make_transform(pose[:3], pose[3:]))
+    pose = node_parameters.camera_pose(parameters)
+    target_frame = None if pose is None else TargetFrame(parameters.target_frame, pose)
     return AnswerSettings(
         mode=cast("Mode", parameters.mode),  # one of its choices, or rclpy has refused it
         max_targets=parameters.max_targets,

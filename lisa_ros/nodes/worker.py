@@ -14,7 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from lisa_ros.nodes.answers import Answer, Request, unanswered
+from lisa_ros.nodes.answers import Answer, Request, quoted, unanswered
 from lisa_ros.types import Status
 
 _LOG = logging.getLogger(__name__)
@@ -48,7 +48,7 @@ class ModelWorker:
 
     def submit(self, request: Request) -> None:
         """Hand in a request; it replaces the one that runs and the one that waits."""
-        reason = f"Replaced by a newer instruction: {request.instruction!r}."
+        reason = f"Replaced by a newer instruction: {quoted(request.instruction)}."
         with self._changed:
             if self._closed:
                 replaced, refused = None, request

@@ -122,13 +122,9 @@ class RobotClient:
     def call(self, service_type: type, name: str, request: Any) -> Any:
         client = self.node.create_client(service_type, name)
         wait_until(client.service_is_ready, f"the service {name}")
-        response = self.wait_for(client.call_async(request), name)
+        response = self._wait_for(lambda: client.call_async(request), name)
         self.node.destroy_client(client)
         return response
-
-    def wait_for(self, future: Any, what: str) -> Any:
-        wait_until(future.done, what)
-        return future.result()
 
     def transition(self, label: str) -> bool:
         request = ChangeState.Request()
@@ -150,7 +146,26 @@ class RobotClient:
 
     def send_goal(self, goal: Reason.Goal, on_feedback: Callable[[Any], None] | None = None) -> Any:
         wait_until(self._reason.server_is_ready, "the action server")
-        return self.wait_for(self._reason.send_goal_async(goal, on_feedback), "the goal's handle")
+        return self._wait_for(
+            lambda: self._reason.send_goal_async(goal, on_feedback), "the goal's handle"
+        )
+
+    def goal_result(self, handle: Any) -> Any:
+        return self._wait_for(handle.get_result_async, "the goal's result")
+
+    def cancel_goal(self, handle: Any) -> None:
+        self._wait_for(handle.cancel_goal_async, "the cancel")
+
+    def _wait_for(self, call: Callable[[], Any], what: str) -> Any:
+        """Make an asynchronous call and wait for its outcome.
+
+        On the executor's thread: rclpy's action client loses a response that comes before the call
+        has returned on another thread.
+        """
+        started = self._executor.create_task(call)
+        wait_until(started.done, what)
+        wait_until(started.result().done, what)
+        return started.result().result()
 
     def _spin(self) -> None:
         with suppress(ExternalShutdownException):

@@ -7,14 +7,15 @@ import importlib.util
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
-from lisa_ros.errors import ConfigurationError
+from lisa_ros.errors import ConfigurationError, TransformError
 from lisa_ros.nodes.parameters import (
     Change,
     PerceptionParameters,
-    check,
+    camera_pose,
     refusal,
     specifications,
 )
@@ -68,10 +69,15 @@ def test_what_belongs_to_the_loaded_model_waits_for_cleanup() -> None:
 
 
 def test_target_frame_needs_its_transform() -> None:
-    check(PerceptionParameters())
-    check(PerceptionParameters(target_frame="base", camera_to_target=(0, 0, 0, 0, 0, 0, 1)))
+    assert camera_pose(PerceptionParameters()) is None
+    pose = (1.0, 2.0, 3.0, 0.0, 0.0, 0.0, 1.0)
+    given = PerceptionParameters(target_frame="base", camera_to_target=pose)
+    np.testing.assert_allclose(camera_pose(given)[:3, 3], (1.0, 2.0, 3.0))
     with pytest.raises(ConfigurationError, match="camera_to_target is not set"):
-        check(PerceptionParameters(target_frame="base"))
+        camera_pose(PerceptionParameters(target_frame="base"))
+    for pose in ((0.0,) * 7, (float("nan"), *(0.0,) * 5, 1.0)):
+        with pytest.raises((ConfigurationError, TransformError)):
+            camera_pose(PerceptionParameters(target_frame="base", camera_to_target=pose))
 
 
 def launch_strings() -> tuple[set[str], dict[str, str]]:

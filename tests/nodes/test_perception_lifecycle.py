@@ -19,6 +19,7 @@ from lifecycle_msgs.srv import ChangeState
 from node_process import NodeProcess
 from red_box_camera import BOX_POSITION_M, RedBoxCamera
 from robot_client import RobotClient, wait_until
+from std_msgs.msg import String
 
 from lisa_ros.nodes.images import color_from_message
 from lisa_ros.types import Status
@@ -152,7 +153,9 @@ def test_no_camera_at_all(robot: RobotClient, active: None, camera: RedBoxCamera
     robot.set_parameter("frame_wait_s", 5.0)
     assert answer.status == Status.STALE_INPUT
     assert answer.reason == "No image has arrived on /lisa/image: is the camera running?"
-    status = wait_until(lambda: _diagnostics(robot, "camera", "no image on /lisa/image"), "camera")
+    status = wait_until(
+        lambda: _diagnostics(robot, "perception: camera", "no image on /lisa/image"), "camera"
+    )
     assert status.level == DiagnosticStatus.WARN
 
 
@@ -204,50 +207,54 @@ def test_model_loads_while_the_node_goes_on_answering(
     configured = client.call_async(request)
     answer = wait_until(lambda: _while_loading(robot), "an answer while the model is loading")
     assert answer.status == Status.REJECTED
-    assert robot.wait_for(configured, "the transition").success
+    wait_until(configured.done, "the transition")
+    assert configured.result().success
     robot.node.destroy_client(client)
 
 
 @pytest.mark.parametrize(
-    ("signal_number", "model", "instruction"),
+    ("signal_number", "parameters", "busy"),
     [
-        (signal.SIGINT, "fake", "slow red box"),
-        (signal.SIGTERM, "fake", ""),
-        (signal.SIGTERM, "slow", ""),
+        (signal.SIGINT, {"model": "fake"}, True),
+        (signal.SIGTERM, {"autostart": "false"}, False),
+        (signal.SIGTERM, {"model": "slow"}, False),
     ],
+    ids=["SIGINT while reasoning", "SIGTERM while idle", "SIGTERM while loading"],
 )
 def test_signals_end_the_node_with_zero(
     robot: RobotClient,
     start_node: StartNode,
     camera: RedBoxCamera,
+    request: pytest.FixtureRequest,
     signal_number: int,
-    model: str,
-    instruction: str,
+    parameters: dict[str, str],
+    busy: bool,
 ) -> None:
-    name = f"/lisa/ending_{signal_number}_{model}"
-    process = start_node(
-        f"ending_{signal_number}_{model}", FAKE_PERCEPTION, "--ros-args", "-r",
-        f"__ns:={name}", "-r", "image:=/lisa/image", model=model,
-    )  # fmt: skip
-    wait_until(lambda: robot.node.count_publishers(f"{name}/result"), "the node")
-    if instruction:
-        from std_msgs.msg import String
-
-        publisher = robot.node.create_publisher(String, f"{name}/instruction", 10)
-        wait_until(publisher.get_subscription_count, "the node")
-        publisher.publish(String(data=instruction))
+    name = "ending_" + "".join(c if c.isalnum() else "_" for c in request.node.callspec.id)
+    remaps = [f"__node:={name}", "instruction:=end/instruction", "result:=end/result"]
+    command = ["--ros-args", *(part for remap in remaps for part in ("-r", remap))]
+    process = start_node(name, FAKE_PERCEPTION, *command, **parameters)
+    wait_until(lambda: _diagnostics(robot, f"{name}: node", ""), "its diagnostics")
+    if busy:
+        wait_until(lambda: _diagnostics(robot, f"{name}: camera", "frames arrive"), "frames")
+        publisher = robot.node.create_publisher(String, "end/instruction", 10)
+        wait_until(publisher.get_subscription_count, "its subscription")
+        publisher.publish(String(data="slow red box"))
+        wait_until(lambda: _diagnostics(robot, f"{name}: node", "answering"), "its work")
     assert process.end(signal_number) == 0, process.log
     assert "Traceback" not in process.log
 
 
 def _node_diagnostics(robot: RobotClient, words: str) -> DiagnosticStatus:
-    return wait_until(lambda: _diagnostics(robot, "node", words), f"diagnostics with {words!r}")
+    return wait_until(
+        lambda: _diagnostics(robot, "perception: node", words), f"diagnostics with {words!r}"
+    )
 
 
-def _diagnostics(robot: RobotClient, part: str, words: str) -> DiagnosticStatus | None:
+def _diagnostics(robot: RobotClient, name: str, words: str) -> DiagnosticStatus | None:
     for message in robot.received["/diagnostics"]:
         for status in message.status:
-            if status.name == f"/lisa/perception: {part}" and words in status.message:
+            if status.name == f"/lisa/{name}" and words in status.message:
                 return status
     return None
 

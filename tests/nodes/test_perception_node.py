@@ -150,7 +150,7 @@ def test_action_gives_feedback_and_the_answer(robot: RobotClient, camera: RedBox
         Reason.Goal(instruction="the red box", timeout_s=10.0),
         lambda message: stages.append(message.feedback.stage),
     )
-    result = robot.wait_for(handle.get_result_async(), "the result")
+    result = robot.goal_result(handle)
     assert result.status == GoalStatus.STATUS_SUCCEEDED
     assert result.result.perception.status == Status.FOUND
     assert len(result.result.perception.targets) == 1
@@ -165,8 +165,8 @@ def test_action_cancel_stops_generation(robot: RobotClient, camera: RedBoxCamera
         lambda message: texts.append(message.feedback.partial_text),
     )
     wait_until(lambda: any("word" in text for text in texts), "streamed text")
-    robot.wait_for(handle.cancel_goal_async(), "the cancel")
-    result = robot.wait_for(handle.get_result_async(), "the result")
+    robot.cancel_goal(handle)
+    result = robot.goal_result(handle)
     assert result.status == GoalStatus.STATUS_CANCELED
     assert result.result.perception.status == Status.CANCELED
 
@@ -185,7 +185,7 @@ def test_action_aborts_with_the_reason(
     robot: RobotClient, camera: RedBoxCamera, goal: Reason.Goal, status: Status
 ) -> None:
     handle = robot.send_goal(goal)
-    result = robot.wait_for(handle.get_result_async(), "the result")
+    result = robot.goal_result(handle)
     assert result.status == GoalStatus.STATUS_ABORTED
     assert result.result.perception.status == status
     assert result.result.perception.reason
@@ -196,7 +196,7 @@ def test_goal_replaced_by_an_instruction_is_aborted(
 ) -> None:
     handle = robot.send_goal(Reason.Goal(instruction="slow red box"))
     assert robot.ask("the red box").status == Status.FOUND
-    result = robot.wait_for(handle.get_result_async(), "the result")
+    result = robot.goal_result(handle)
     assert result.status == GoalStatus.STATUS_ABORTED
     assert result.result.perception.status == Status.CANCELED
 

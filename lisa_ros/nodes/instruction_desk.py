@@ -1,0 +1,130 @@
+"""Where instructions come in and answers go out: topic, action and `clear` share one path.
+
+Nothing here waits: an instruction is handed to the worker or refused at once with the reason, and
+its answer is published when it comes, whoever gave it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from functools import partial
+
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.lifecycle import LifecycleNode
+from std_msgs.msg import String
+from std_srvs.srv import Trigger
+
+from lisa_ros.errors import ConfigurationError, EmptyInstructionError
+from lisa_ros.msg import Perception
+from lisa_ros.nodes.answers import Answer, Request, StopSignal, quoted, unanswered
+from lisa_ros.nodes.conversions import ModelFacts
+from lisa_ros.nodes.publishing import AnswerPublisher
+from lisa_ros.nodes.reason_action import OnProgress, ReasonServer
+from lisa_ros.nodes.worker import ModelWorker
+from lisa_ros.types import Status
+
+_CLEARED = "Stopped and cleared."
+_STOPPED = "Stopped by an empty instruction or `clear`."
+
+
+class InstructionDesk:
+    """Takes instructions for a worker and publishes what becomes of them.
+
+    idle_reason: says why the node cannot answer now, empty when it can. topic_timeout_s: the limit
+    for instructions by topic, None for none. model: what answers say about the checkpoint.
+    """
+
+    def __init__(
+        self,
+        node: LifecycleNode,
+        worker: ModelWorker,
+        idle_reason: Callable[[], str],
+        topic_timeout_s: Callable[[], float | None],
+    ) -> None:
+        self._node = node
+        self._worker = worker
+        self._idle_reason = idle_reason
+        self._topic_timeout_s = topic_timeout_s
+        self._publisher = AnswerPublisher(node)
+        self._ids = itertools.count(1)
+        self.model = ModelFacts(name="", demo_model=False)
+        self.last_answer: Answer | None = None
+        group = MutuallyExclusiveCallbackGroup()
+        node.create_subscription(
+            String, "instruction", self._on_instruction, 10, callback_group=group
+        )
+        node.create_service(Trigger, "clear", self._on_clear, callback_group=group)
+        self._action = ReasonServer(node, self._accept, group)
+
+    def _on_instruction(self, message: String) -> None:
+        if message.data.strip():
+            self._accept(message.data, timeout_s=self._topic_timeout_s())
+        else:
+            self._clear()
+
+    def _on_clear(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        self._clear()
+        response.success, response.message = True, _CLEARED
+        return response
+
+    def _clear(self) -> None:
+        self._worker.stop_requests(_STOPPED)
+        request = self._request("", StopSignal())
+        # On the worker's thread, so that what it stops is answered first.
+        self._worker.run(partial(self._answer_cleared, request))
+
+    def _answer_cleared(self, request: Request) -> None:
+        if self._node.context.ok():
+            self._publisher.clear()
+            request.on_answer(unanswered(request, Status.CANCELED, _CLEARED))
+
+    def _accept(
+        self,
+        instruction: str,
+        *,
+        timeout_s: float | None,
+        refusal: str | None = None,
+        canceled: Callable[[], bool] = lambda: False,
+        on_progress: OnProgress = lambda stage, text: None,
+        on_answer: Callable[[Perception], None] = lambda perception: None,
+    ) -> None:
+        """Hand an instruction to the worker, or answer at once why it cannot be worked on."""
+        stop_signal = StopSignal(timeout_s, canceled)
+        request = self._request(instruction, stop_signal, on_progress, on_answer)
+        refusal, code = self._refusal(instruction, refusal)
+        if refusal:
+            request.on_answer(unanswered(request, Status.REJECTED, refusal, code))
+        else:
+            self._worker.submit(request)
+
+    def _refusal(self, instruction: str, refusal: str | None) -> tuple[str, int]:
+        if refusal is not None:
+            return refusal, ConfigurationError.code
+        if not instruction.strip():
+            return "The instruction is empty.", EmptyInstructionError.code
+        return self._idle_reason(), 0
+
+    def _request(
+        self,
+        instruction: str,
+        stop_signal: StopSignal,
+        on_progress: OnProgress = lambda stage, text: None,
+        then: Callable[[Perception], None] = lambda perception: None,
+    ) -> Request:
+        return Request(
+            next(self._ids),
+            instruction,
+            stop_signal,
+            on_progress,
+            partial(self._publish_answer, then),
+        )
+
+    def _publish_answer(self, then: Callable[[Perception], None], answer: Answer) -> None:
+        if not self._node.context.ok():
+            return  # the process ends: nothing goes out any more
+        self.last_answer = answer
+        then(self._publisher.publish(answer, self.model))
+        self._node.get_logger().info(
+            f"{answer.status.name} for {quoted(answer.instruction)}: {answer.reason}"
+        )

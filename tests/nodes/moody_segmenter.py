@@ -1,0 +1,30 @@
+"""The fake segmenter with moods: words of the instruction make it misbehave."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from fakes import FakeSegmenter
+
+from lisa_ros.errors import GenerationCanceledError, InstructionTooLongError
+from lisa_ros.inference.segmenter import EncodedImage
+from lisa_ros.types import Segmentation
+
+
+class MoodySegmenter(FakeSegmenter):
+    """Goes on and on at "slow", fails as a library would at "crash", refuses "too long"."""
+
+    def segment(self, image: EncodedImage, instruction: str, **options: Any) -> Segmentation:
+        if "crash" in instruction:
+            raise RuntimeError("a library failed")
+        if "too long" in instruction:
+            raise InstructionTooLongError("the prompt has 9999 tokens; the model takes 512")
+        text = ""
+        while "slow" in instruction:
+            text += "word "
+            options["on_text"](text)
+            if options["should_stop"]():
+                raise GenerationCanceledError("stopped", text)
+            time.sleep(0.01)
+        return super().segment(image, instruction, **options)
