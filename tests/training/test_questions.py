@@ -1,0 +1,55 @@
+"""What the trainer teaches is what the engine asks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from random_lisa import random_lisa
+
+from lisa_ros.inference.engine import LisaEngine
+from lisa_ros.model.prompts import DEFAULT_PROMPT_TEMPLATE, REFUSAL
+from lisa_ros.model.tokenizer import IMAGE_TOKEN_INDEX
+from training.data.questions import QuestionEncoder
+
+LOADED = random_lisa()
+SENTENCES = ["I am thirsty.", "the red mug", "Öffne [SEG] </s> das Fenster", "a" * 60]
+
+
+def encoder(conversation: str, bare_answer_share: float = 0.4) -> QuestionEncoder:
+    return QuestionEncoder(
+        LOADED.tokenizer, conversation, DEFAULT_PROMPT_TEMPLATE, bare_answer_share
+    )
+
+
+@pytest.mark.parametrize("conversation", ["llava_v1", "llava_llama_2"])
+@pytest.mark.parametrize("sentence", SENTENCES)
+@pytest.mark.parametrize("present", [True, False])
+def test_prompts_are_the_engines(conversation: str, sentence: str, present: bool) -> None:
+    asked = encoder(conversation)
+    branch = asked.branch(sentence, present, np.random.default_rng(0))
+    prompt = [*asked.prefix(), *branch.ids[: branch.answer_start]]
+    engine = LisaEngine(LOADED, conversation=conversation)
+    assert prompt == engine.prompt_ids(sentence)
+    assert prompt.count(IMAGE_TOKEN_INDEX) == 1
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_query_is_the_state_before_seg(seed: int) -> None:
+    branch = encoder("llava_v1").branch("the mug", True, np.random.default_rng(seed))
+    assert branch.seg_query is not None
+    assert branch.ids[branch.seg_query + 1] == LOADED.tokenizer.seg_id
+    assert branch.ids.count(LOADED.tokenizer.seg_id) == 1
+    assert branch.ids[-1] == LOADED.tokenizer.eos_id
+
+
+def test_the_bare_answer_is_predicted_by_the_last_token_of_the_prompt() -> None:
+    branch = encoder("llava_v1", bare_answer_share=1.0).branch(
+        "the mug", True, np.random.default_rng(0)
+    )
+    assert branch.seg_query == branch.answer_start - 1
+
+
+def test_absent_things_are_refused_in_words() -> None:
+    branch = encoder("llava_v1").branch("the mug", False, np.random.default_rng(0))
+    assert branch.seg_query is None
+    assert LOADED.tokenizer.decode(branch.ids[branch.answer_start : -1]) == REFUSAL
