@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +48,12 @@ MUST_NOT_IMPORT = {
     "nodes": set(),
 }
 NUMPY_ONLY = ("types", "errors", "geometry")
+NAMED_OTHERWISE = {"pillow": "PIL", "pyyaml": "yaml", "open3d_cpu": "open3d"}
+# Brought by rclpy, or there only where a ROS 2 distribution is installed.
+FROM_ROS_ITSELF = {
+    "ament_index_python", "builtin_interfaces", "cv_bridge", "launch", "launch_ros",
+    "rcl_interfaces", "rosgraph_msgs", "tf2_ros",
+}  # fmt: skip
 BANNED_NAMES = {"utils", "util", "helpers", "helper", "common", "misc"}
 
 
@@ -168,6 +176,28 @@ def test_part_needs_numpy_only(part: str) -> None:
         and top not in sys.stdlib_module_names
     ]
     assert not wrong, "\n".join(wrong)
+
+
+def test_every_foreign_package_is_declared() -> None:
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    core = [*project["dependencies"], *extras["ros"], *extras["sim"]]
+    always = {_module(text) for text in core}
+    in_training = always | {_module(text) for text in extras["train"]}
+    wrong = []
+    for found in ALL_IMPORTS:
+        top = found.module.split(".")[0]
+        known = in_training if found.part in {"training", "benchmarks"} else always
+        known = known | FROM_ROS_ITSELF if found.part == "nodes" else known
+        if top not in known | set(ROOTS) | sys.stdlib_module_names:
+            wrong.append(str(found))
+    assert not wrong, "\n".join(wrong)
+
+
+def _module(requirement: str) -> str:
+    """Name the module that a requirement brings."""
+    name = re.split(r"[^\w-]", requirement)[0].removeprefix("ros-").replace("-", "_")
+    return NAMED_OTHERWISE.get(name, name)
 
 
 def test_open3d_is_imported_lazily() -> None:
