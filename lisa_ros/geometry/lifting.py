@@ -1,8 +1,8 @@
 """A mask and a registered depth image to a 3D target.
 
 The position of a target is the per-axis median of the deprojected pixels that are kept: a point of
-the visible surface, never the object's centre. A pixel also counts for its share of the holes beside it
-(`area_median`); without holes it is the plain median.
+the visible surface, never the object's centre. A pixel also counts for its share of the holes
+beside it (`area_median`); without holes it is the plain median.
 """
 
 from __future__ import annotations
