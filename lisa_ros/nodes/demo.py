@@ -36,6 +36,9 @@ _ANSWER_TIMEOUT_S = 120.0
 # What counts as an answer to an instruction that the room cannot judge.
 _ANSWERS = frozenset({Status.FOUND, Status.NOT_FOUND, Status.NO_DEPTH, Status.REJECTED})
 
+# A busy machine may keep the camera from publishing for seconds.
+_PATIENCE = ("-p", "frame_wait_s:=30.0", "-p", "max_frame_age_s:=3.0")
+
 CAMERA_COMMAND = ("-m", "lisa_ros.nodes.simulated_camera")
 PERCEPTION_COMMAND = ("-m", "lisa_ros.nodes.perception")
 
@@ -89,7 +92,7 @@ def ask_in_room(
     """
     with ChildProcesses(output) as children:
         camera = [*CAMERA_COMMAND, "--ros-args", "-p", f"seed:={seed}"]
-        perception = [*perception_command, "--ros-args", "-p", f"model:={model}"]
+        perception = [*perception_command, "--ros-args", "-p", f"model:={model}", *_PATIENCE]
         _say(
             f"Process {children.start('camera', camera)}: a simulated RGB-D camera in room {seed}."
         )

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from lisa_ros.nodes.answers import Answer, FoundTarget
-from lisa_ros.types import BoolArray, Intrinsics, Target3D, UInt8Array
+from lisa_ros.nodes.answers import Answer, FoundTarget, quoted
+from lisa_ros.types import BoolArray, Target3D, UInt8Array
 
 # First a magenta that rooms seldom hold, then colours that stay apart for most colour-blind people
 # (Okabe and Ito, 2008).
@@ -38,9 +38,9 @@ def draw_overlay(answer: Answer) -> UInt8Array:
     picture = Image.fromarray(image)
     draw = ImageDraw.Draw(picture)
     for target in answer.targets:
-        _draw_label(draw, target, answer)
+        _draw_label(draw, target)
     if not answer.targets:
-        write(draw, (4, 4), f"{answer.status.name}: {answer.instruction}", (255, 255, 255))
+        write(draw, (4, 4), f"{answer.status.name}: {quoted(answer.instruction)}", (255, 255, 255))
     return np.asarray(picture)
 
 
@@ -60,14 +60,6 @@ def outline(mask: BoolArray) -> BoolArray:
     return mask & ~inner
 
 
-def pixel_of(position: np.ndarray, intrinsics: Intrinsics) -> tuple[float, float]:
-    """Return the pixel (u, v) that a point f64[3] in the optical frame is seen at."""
-    return (
-        float(intrinsics.fx * position[0] / position[2] + intrinsics.cx),
-        float(intrinsics.fy * position[1] / position[2] + intrinsics.cy),
-    )
-
-
 def write(
     draw: ImageDraw.ImageDraw, place: tuple[float, float], text: str, color: tuple[int, int, int]
 ) -> None:
@@ -80,7 +72,7 @@ def font(size_px: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(size_px)
 
 
-def _draw_label(draw: ImageDraw.ImageDraw, target: FoundTarget, answer: Answer) -> None:
+def _draw_label(draw: ImageDraw.ImageDraw, target: FoundTarget) -> None:
     rows, columns = np.nonzero(target.mask)
     u, v = float(np.median(columns)), float(np.median(rows))
     label = f"{target.target_id}: no depth"

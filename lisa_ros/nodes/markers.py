@@ -6,7 +6,7 @@ from geometry_msgs.msg import Pose
 from std_msgs.msg import ColorRGBA
 from visualization_msgs.msg import Marker, MarkerArray
 
-from lisa_ros.nodes.answers import Answer
+from lisa_ros.nodes.answers import Answer, quoted
 from lisa_ros.nodes.conversions import located, target_header, target_message
 from lisa_ros.nodes.drawing import target_color
 
@@ -33,7 +33,7 @@ def marker_array(answer: Answer) -> MarkerArray:
         text.scale.z = _TEXT_HEIGHT_M
         text.color = ColorRGBA(r=1.0, g=1.0, b=1.0, a=1.0)
         x, y, z = lifted.position
-        text.text = f"{found.target_id}: {answer.instruction} ({x:.3f}, {y:.3f}, {z:.3f}) m"
+        text.text = f"{found.target_id}: {quoted(answer.instruction)} ({x:.3f}, {y:.3f}, {z:.3f}) m"
         markers += [point, box, text]
     return MarkerArray(markers=markers)
 
