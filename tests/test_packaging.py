@@ -123,6 +123,11 @@ def test_ros_executables_have_their_nodes() -> None:
         assert "main" in functions_of(f"lisa_ros.nodes.{node}")
 
 
+def test_the_template_of_the_executables_is_executable() -> None:
+    """configure_file keeps its mode, and a symlink install installs just a link to the copy."""
+    assert os.access(ROOT / "scripts" / "node.in", os.X_OK)
+
+
 def test_status_constants_are_those_of_the_message() -> None:
     found = re.findall(r"^uint8 ([A-Z_]+)=(\d+)", read("msg/Perception.msg"), re.MULTILINE)
     assert {name: int(value) for name, value in found} == {each.name: each.value for each in Status}
