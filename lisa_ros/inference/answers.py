@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from lisa_ros.errors import GenerationCanceledError
+from lisa_ros.inference.finite import check_finite
 from lisa_ros.inference.generation import Prompted, greedy
 from lisa_ros.inference.segmenter import OnText, ShouldStop
 from lisa_ros.model.lisa import LisaForCausalLM
@@ -72,9 +73,14 @@ def answer_text(tokenizer: LisaTokenizer, ids: Sequence[int]) -> str:
 
 
 def seg_probability(model: LisaForCausalLM, prompted: Prompted, accepting: Sequence[int]) -> float:
-    """Return the probability mass (0..1), at the end of a prompt, of the tokens that accept."""
-    probabilities = model.logits(prompted.hidden).float().softmax(dim=-1)
-    return min(1.0, float(probabilities[list(accepting)].sum()))
+    """Return the probability mass (0..1), at the end of a prompt, of the tokens that accept.
+
+    Raises ModelError when a logit is not finite.
+    """
+    logits = model.logits(prompted.hidden)
+    check_finite(logits, "The language model's logits")
+    mass = float(logits.float().softmax(dim=-1)[list(accepting)].sum())
+    return min(1.0, mass)  # the sum may exceed 1 by rounding
 
 
 def raise_if_stopped(should_stop: ShouldStop | None, text: str = "") -> None:

@@ -25,6 +25,7 @@ from lisa_ros.inference.answers import (
     supplied_answer,
 )
 from lisa_ros.inference.devices import device_named, dtype_named
+from lisa_ros.inference.finite import check_finite
 from lisa_ros.inference.generation import Prefix, Prompted, encode_prefix, prefill
 from lisa_ros.inference.instruction import check_length, clean_instruction
 from lisa_ros.inference.segmenter import (
@@ -215,8 +216,8 @@ class LisaEngine:
     ) -> tuple[BoolArray, Float32Array]:
         """Decode embeddings f32[S,D] of an earlier answer on this image; no language model runs.
 
-        Returns masks bool[S,H,W] and scores f32[S]. Raises ModelError for another shape or an image
-        of another engine.
+        Returns masks bool[S,H,W] and scores f32[S]. Raises ModelError for another shape, an image
+        of another engine, or mask logits that are not finite.
         """
         width = self._model.config.out_dim
         if seg_embeddings.ndim != 2 or seg_embeddings.shape[1] != width:
@@ -273,6 +274,7 @@ class LisaEngine:
     def _masks(self, encoded: LisaImage, embeddings: Tensor) -> tuple[BoolArray, Float32Array]:
         low_res, _ = self._model.decode_masks(encoded.sam_embedding, embeddings)
         logits = self._model.postprocess_masks(low_res, encoded.resized_hw, encoded.image_hw)
+        check_finite(logits, "The mask logits")
         return (logits > 0).cpu().numpy(), _stability(logits)
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from transformers import Cache, DynamicCache
 
 from lisa_ros.errors import ModelError
+from lisa_ros.inference.finite import check_finite
 from lisa_ros.model.lisa import LisaForCausalLM
 
 
@@ -80,10 +81,11 @@ def greedy(
     """Yield the most likely tokens one by one, until after `eos_id` or max_new_tokens.
 
     The state of a token is computed only when the next one is asked for: whoever stops asking stops
-    the work.
+    the work. Raises ModelError when a logit is not finite.
     """
     for remaining in reversed(range(max_new_tokens)):
         logits = model.logits(prompted.hidden)
+        check_finite(logits, "The language model's logits")
         token = int(logits.argmax())
         yield Step(token, prompted.hidden, logits)
         if token == eos_id or remaining == 0:

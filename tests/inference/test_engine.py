@@ -172,6 +172,47 @@ def test_an_encoded_image_is_a_value():
         torch.testing.assert_close(a, b, rtol=0, atol=0)
 
 
+DAMAGE = {  # what breaks: a weight of the language model, of its head, of SAM on either side
+    "model.norm.weight": "logits",
+    "lm_head.weight": "logits",
+    "model.visual_model.image_encoder.pos_embed": "mask logits",
+    "model.visual_model.mask_decoder.mask_tokens.weight": "mask logits",
+}
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@pytest.mark.parametrize("mode", ["prompted", "generated"])
+@pytest.mark.parametrize("key", DAMAGE)
+def test_damaged_weights_find_nothing(key, mode, value):
+    """NaN compares as false everywhere, and min(1, NaN) is 1: it must not pass for a yes."""
+    damaged = random_lisa()
+    with torch.no_grad():
+        damaged.model.state_dict()[key].fill_(value)
+    engine = LisaEngine(damaged)
+    with pytest.raises(ModelError, match=rf"{DAMAGE[key]} came out.*float32.*checkpoint again"):
+        engine.segment(IMAGE, "the mug", mode=mode, max_new_tokens=8)
+
+
+def test_logits_that_overflow_in_the_middle_of_an_answer():
+    """A later step can overflow where the first did not."""
+    fragile = random_lisa()
+    engine = LisaEngine(fragile)
+    with torch.inference_mode():
+        prompted = prefill(
+            fragile.model, engine.encode_image(IMAGE).prefix, engine.prompt_ids("mug")
+        )
+        steps = greedy(fragile.model, prompted, -1, 5)
+        next(steps)
+        fragile.model.model.norm.weight.fill_(float("nan"))
+        with pytest.raises(ModelError, match="logits came out"):
+            next(steps)
+
+
+def test_embeddings_that_are_no_numbers_are_not_decoded():
+    with pytest.raises(ModelError, match="mask logits came out"):
+        ENGINE.decode(ENCODED, np.full((1, 32), np.nan, np.float32))
+
+
 def test_timings_name_the_stages_that_ran():
     encoding = {"sam_encode", "clip_encode", "prefix"}
     asking = {"prefill", "mask_decode"}
