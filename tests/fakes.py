@@ -56,6 +56,7 @@ class FakeSegmenter:
             demo_model=True,
             view="letterbox",
             prompt_template=DEFAULT_PROMPT_TEMPLATE,
+            conversation="none",
         )
 
     def encode_image(self, image: UInt8Array) -> FakeImage:

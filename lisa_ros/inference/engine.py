@@ -86,6 +86,9 @@ class LisaEngine:
     ) -> None:
         """Set up a loaded checkpoint; whatever is not given is as the checkpoint says.
 
+        conversation: "llava_v1" or "llava_llama_2". A released checkpoint does not say which it was
+        trained with; those made from Llama 2 need the latter. view, prompt_template: see
+        `preprocess.clip_view` and `prompts.wrap_instruction`.
         found_threshold: 0..1, None for "never refuse a prompted answer", "auto" for the
         checkpoint's. Raises ConfigurationError, or TokenizerError when yes and no cannot be told
         apart.
@@ -116,6 +119,7 @@ class LisaEngine:
             demo_model=settings.demo_model,
             view=view_named(settings.view if view is None else view),
             prompt_template=template,
+            conversation=self._conversation.name,
         )
 
     @classmethod

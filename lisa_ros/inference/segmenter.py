@@ -23,7 +23,8 @@ class Capabilities:
     later images. supports_streaming: whether generated text arrives piece by piece.
     found_threshold: the seg_probability below which a prompted answer is a refusal; None where
     nobody calibrated it. demo_model: a demonstration, not a product. view: what the language model
-    sees of an image. prompt_template: wraps an instruction.
+    sees of an image. prompt_template: wraps an instruction. conversation: the fixed strings around
+    the exchanges; with others than the weights were trained with, the answers are worse.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Capabilities:
     demo_model: bool
     view: str
     prompt_template: str
+    conversation: str
 
 
 @dataclass(frozen=True, eq=False)

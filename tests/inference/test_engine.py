@@ -35,6 +35,16 @@ def test_settings_of_the_checkpoint_are_the_defaults():
     assert (capabilities.name, capabilities.found_threshold) == ("random", 0.25)
     assert (capabilities.demo_model, capabilities.view) == (True, "center")
     assert capabilities.prompt_template == prompts.DEFAULT_PROMPT_TEMPLATE
+    assert capabilities.conversation == "llava_v1"
+
+
+def test_the_conversation_in_use_can_be_seen():
+    """Released checkpoints do not say theirs, so whoever runs one must be able to look."""
+    chosen = LisaEngine(LISA, conversation="llava_llama_2")
+    stored = LisaEngine(random_lisa(conversation="llava_llama_2"))
+    for engine in (chosen, stored):
+        assert engine.capabilities.conversation == "llava_llama_2"
+        assert engine.prompt_ids("mug") != ENGINE.prompt_ids("mug")
 
 
 def test_below_the_threshold_is_a_refusal():
