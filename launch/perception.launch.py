@@ -24,7 +24,7 @@ def generate_launch_description() -> LaunchDescription:
                 "model",
                 default_value="",
                 description="Checkpoint that answers: a directory, a hub id, or lisa-tiny. Empty: "
-                "what params_file says, and lisa-tiny with the simulated camera.",
+                "lisa-tiny with the simulated camera, else what params_file says.",
             ),
             DeclareLaunchArgument(
                 "params_file",
@@ -59,10 +59,10 @@ def generate_launch_description() -> LaunchDescription:
             ),
             DeclareLaunchArgument(
                 "autostart",
-                default_value="true",
-                choices=["true", "false"],
+                default_value="",
+                choices=["", "true", "false"],
                 description="Whether the node configures and activates itself; false: a lifecycle "
-                "manager does.",
+                "manager does. Empty: what params_file says.",
             ),
             DeclareLaunchArgument(
                 "log_level",
@@ -84,9 +84,11 @@ def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
 
 
 def _perception(context: LaunchContext, simulated: bool) -> LifecycleNode:
-    parameters = {"autostart": _value(context, "autostart") == "true"}
-    model = _value(context, "model") or ("lisa-tiny" if simulated else "")
-    if model:  # an empty one must not hide what the file says
+    # What is not given must not hide what the file says.
+    parameters = {}
+    if autostart := _value(context, "autostart"):
+        parameters["autostart"] = autostart == "true"
+    if model := _value(context, "model") or ("lisa-tiny" if simulated else ""):
         parameters["model"] = ParameterValue(model, value_type=str)
     return LifecycleNode(
         package="lisa_ros",

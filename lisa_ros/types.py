@@ -21,17 +21,20 @@ Float64Array = npt.NDArray[np.float64]
 
 
 class Status(enum.IntEnum):
-    """How a request ended. The values are those of `lisa_ros/msg/Perception`."""
+    """How a request ended. The values are those of `lisa_ros/msg/Perception`.
 
-    FOUND = 0
-    NOT_FOUND = 1
-    NO_DEPTH = 2
-    STALE_INPUT = 3
-    TRANSFORM_FAILED = 4
-    CANCELED = 5
-    TIMEOUT = 6
-    REJECTED = 7
-    ERROR = 8
+    There is no 0: a message that nobody filled in must not read as a success.
+    """
+
+    FOUND = 1
+    NOT_FOUND = 2
+    NO_DEPTH = 3
+    STALE_INPUT = 4
+    TRANSFORM_FAILED = 5
+    CANCELED = 6
+    TIMEOUT = 7
+    REJECTED = 8
+    ERROR = 9
 
 
 @dataclass(frozen=True)
