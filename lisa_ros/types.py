@@ -86,9 +86,12 @@ class Segmentation:
     the model. masks: bool[S,H,W], one for each `[SEG]`, in order; S is 0 for a refusal. scores:
     f32[S] in 0..1, the mask's stability (IoU of the mask at logit +1 and at -1). seg_embeddings:
     f32[S,D], which `decode` accepts on later frames. seg_probability: probability mass of the
-    answers that accept (0..1). found: the decision. calibrated: whether seg_probability was
-    compared with a threshold made for these weights; where not, prompted answers are always
-    `found`. timings_ms: milliseconds by stage.
+    answers that accept (0..1). found: the decision. calibrated: whether the decision was made by
+    comparing seg_probability with the threshold that is stored with these weights, and they were
+    asked as they were when it was chosen (view, prompt_template, conversation). False, then, for a
+    threshold of the user's own (which refuses all the same), without any (then a prompted answer is
+    always `found`), and in generated mode, where the text decides. Where False, nobody has measured
+    how often `found` is wrong. timings_ms: milliseconds by stage.
     """
 
     text: str

@@ -47,6 +47,7 @@ from lisa_ros.model.prompts import (
     text_of,
     wrap_instruction,
 )
+from lisa_ros.model.settings import LisaSettings
 from lisa_ros.model.tokenizer import Span
 from lisa_ros.types import BoolArray, Float32Array, Segmentation, Turn, UInt8Array
 
@@ -90,8 +91,9 @@ class LisaEngine:
         trained with; those made from Llama 2 need the latter. view, prompt_template: see
         `preprocess.clip_view` and `prompts.wrap_instruction`.
         found_threshold: 0..1, None for "never refuse a prompted answer", "auto" for the
-        checkpoint's. Raises ConfigurationError, or TokenizerError when yes and no cannot be told
-        apart.
+        checkpoint's. Answers are `calibrated` only with everything as the checkpoint says.
+
+        Raises ConfigurationError, or TokenizerError when yes and no cannot be told apart.
         """
         settings = loaded.settings
         self._model = loaded.model.eval()
@@ -121,6 +123,7 @@ class LisaEngine:
             prompt_template=template,
             conversation=self._conversation.name,
         )
+        self._calibrated = threshold is not None and _as_stored(self.capabilities, settings)
 
     @classmethod
     def from_pretrained(
@@ -210,7 +213,7 @@ class LisaEngine:
             seg_embeddings=embeddings.float().cpu().numpy(),
             seg_probability=probability,
             found=len(masks) > 0,
-            calibrated=mode == "prompted" and self.capabilities.found_threshold is not None,
+            calibrated=self._calibrated and mode == "prompted",
             timings_ms=watch.timings_ms,
         )
 
@@ -290,6 +293,12 @@ def _stability(logits: Tensor) -> Float32Array:
     inner = (logits > 1).sum(dim=(1, 2)).double()
     outer = (logits > -1).sum(dim=(1, 2)).double()
     return (inner / outer.clamp(min=1)).cpu().numpy().astype(np.float32)
+
+
+def _as_stored(capabilities: Capabilities, settings: LisaSettings) -> bool:
+    """Say whether everything that `seg_probability` and its threshold depend on is the stored."""
+    names = ("found_threshold", "view", "prompt_template", "conversation")
+    return all(getattr(capabilities, name) == getattr(settings, name) for name in names)
 
 
 def _check_options(mode: str, max_new_tokens: int) -> None:

@@ -49,7 +49,7 @@ def test_the_conversation_in_use_can_be_seen():
 
 def test_below_the_threshold_is_a_refusal():
     answer = LisaEngine(LISA, found_threshold=1.0).segment(IMAGE, "the mug")
-    assert (answer.found, answer.calibrated) == (False, True)
+    assert (answer.found, answer.calibrated) == (False, False)
     assert answer.text == prompts.REFUSAL
     assert answer.masks.shape == (0, 24, 32)
     assert answer.seg_embeddings.shape == (0, 32)
@@ -58,12 +58,42 @@ def test_below_the_threshold_is_a_refusal():
 def test_at_the_threshold_is_found():
     probability = ENGINE.segment(IMAGE, "the mug").seg_probability
     answer = LisaEngine(LISA, found_threshold=probability).segment(IMAGE, "the mug")
-    assert (answer.found, answer.calibrated, answer.text) == (True, True, "[SEG].")
+    assert (answer.found, answer.text) == (True, "[SEG].")
 
 
 def test_without_a_threshold_nothing_is_refused_and_nothing_calibrated():
     answer = LisaEngine(LISA, found_threshold=None).segment(IMAGE, "the mug")
     assert (answer.found, answer.calibrated) == (True, False)
+
+
+@pytest.mark.parametrize("stored", [0.0, 1.0])
+def test_answers_are_calibrated_by_the_stored_threshold(stored):
+    calibrated = random_lisa(found_threshold=stored)
+    for options in ({}, {"found_threshold": stored, "view": "center", "conversation": "llava_v1"}):
+        answer = LisaEngine(calibrated, **options).segment(IMAGE, "the mug")
+        assert (answer.found, answer.calibrated) == (stored == 0.0, True)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"found_threshold": 0.3},
+        {"found_threshold": None},
+        {"view": "letterbox"},
+        {"prompt_template": "Where is {instruction}?"},
+        {"conversation": "llava_llama_2"},
+    ],
+)
+def test_answers_are_not_calibrated_when_anything_is_not_as_stored(options):
+    answer = LisaEngine(LISA, **options).segment(IMAGE, "the mug")
+    assert not answer.calibrated
+
+
+def test_generated_answers_are_not_calibrated():
+    """Their text decides, and nobody compared their seg_probability with anything."""
+    assert ENGINE.segment(IMAGE, "the mug").calibrated
+    answer = ENGINE.segment(IMAGE, "the mug", mode="generated", max_new_tokens=2)
+    assert not answer.calibrated
 
 
 def test_seg_probability_is_the_mass_of_the_accepting_first_tokens():
