@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lisa_ros.errors import ConfigurationError, GenerationCanceledError, ModelError
-from lisa_ros.inference.instruction import clean_instruction
+from lisa_ros.inference.instruction import clean_instruction, clean_turn
 from lisa_ros.inference.segmenter import (
     DEFAULT_MAX_NEW_TOKENS,
     Capabilities,
@@ -77,6 +77,8 @@ class FakeSegmenter:
         if mode not in self.capabilities.modes:
             raise ConfigurationError(f"Unknown mode {mode!r}.")
         sentence = clean_instruction(instruction)
+        for turn in history:
+            clean_turn(turn)
         encoded = image if isinstance(image, EncodedImage) else self.encode_image(image)
         named = [COLOURS[w] for w in re.findall(r"\w+", sentence.lower()) if w in COLOURS]
         masks, scores = self.decode(encoded, np.array(named, np.float32).reshape(-1, 3))

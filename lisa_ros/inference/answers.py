@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import torch
 from torch import Tensor
@@ -18,6 +19,7 @@ from lisa_ros.model.prompts import REFUSAL, SUPPLIED_ANSWER
 from lisa_ros.model.tokenizer import SEG_TOKEN, LisaTokenizer
 
 _SPACE_BEFORE_PUNCTUATION = re.compile(rf"(?<={re.escape(SEG_TOKEN)}) (?=[.,;:!?])")
+_SPELT_SEG = f"{SEG_TOKEN[0]} {SEG_TOKEN[1:]}"
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,17 @@ def answer_text(tokenizer: LisaTokenizer, ids: Sequence[int]) -> str:
     """Return the text of an answer: `[SEG]` kept, the closing `</s>` and a half-written letter not.
 
     Spaced as it was trained ("Sure, [SEG]."), where upstream's decoding writes "Sure, [SEG] .".
+    `[SEG]` stands in it exactly as often as its id in the ids: a model that spells the word in
+    ordinary pieces is quoted as "[ SEG]", as it would otherwise be the token in the next turn.
     """
     ended = bool(ids) and ids[-1] == tokenizer.eos_id
-    text = tokenizer.decode(ids[:-1] if ended else ids).strip()
+    parts: list[str] = []
+    for is_seg, run in groupby(ids[:-1] if ended else ids, lambda i: i == tokenizer.seg_id):
+        if is_seg:
+            parts += [SEG_TOKEN for _ in run]
+        else:
+            parts.append(tokenizer.decode(list(run)).replace(SEG_TOKEN, _SPELT_SEG))
+    text = " ".join(parts).strip()
     return _SPACE_BEFORE_PUNCTUATION.sub("", text.rstrip("\N{REPLACEMENT CHARACTER}"))
 
 

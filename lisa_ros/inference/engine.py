@@ -27,7 +27,7 @@ from lisa_ros.inference.answers import (
 from lisa_ros.inference.devices import device_named, dtype_named
 from lisa_ros.inference.finite import check_finite
 from lisa_ros.inference.generation import Prefix, Prompted, encode_prefix, prefill
-from lisa_ros.inference.instruction import check_length, clean_instruction
+from lisa_ros.inference.instruction import check_length, clean_instruction, clean_turn
 from lisa_ros.inference.segmenter import (
     DEFAULT_MAX_NEW_TOKENS,
     Capabilities,
@@ -258,7 +258,9 @@ class LisaEngine:
         return wrap_instruction(clean_instruction(instruction), self.capabilities.prompt_template)
 
     def _prompt_ids(self, question: list[Span], history: Sequence[Turn]) -> list[int]:
-        exchanges = [([Span(turn.instruction, False)], turn.response) for turn in history]
+        exchanges = [
+            ([Span(turn.instruction, False)], turn.response) for turn in map(clean_turn, history)
+        ]
         spans = render(self._conversation, [*exchanges, (question, None)])
         return self._tokenizer.encode_prompt(spans)
 

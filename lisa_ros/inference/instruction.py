@@ -10,6 +10,7 @@ from lisa_ros.errors import (
     InstructionError,
     InstructionTooLongError,
 )
+from lisa_ros.types import Turn
 
 
 def clean_instruction(instruction: str | bytes) -> str:
@@ -34,6 +35,14 @@ def clean_instruction(instruction: str | bytes) -> str:
     return cleaned
 
 
+def clean_turn(turn: Turn) -> Turn:
+    """Return an earlier exchange with its instruction cleaned; its response only has to be text.
+
+    Raises as `clean_instruction` does, for both of them, but for an empty response.
+    """
+    return Turn(clean_instruction(turn.instruction), _decoded(turn.response, "earlier response"))
+
+
 def check_length(n_prompt: int, n_new: int, context: int) -> None:
     """Raise InstructionTooLongError unless a prompt and its answer fit the model's context.
 
@@ -50,24 +59,24 @@ def check_length(n_prompt: int, n_new: int, context: int) -> None:
         )
 
 
-def _decoded(instruction: str | bytes) -> str:
-    if isinstance(instruction, bytes):
+def _decoded(said: str | bytes, what: str = "instruction") -> str:
+    if isinstance(said, bytes):
         try:
-            return instruction.decode("utf-8")
+            return said.decode("utf-8")
         except UnicodeDecodeError as error:
             raise InstructionEncodingError(
-                f"The instruction is not valid UTF-8: byte {error.start} is "
-                f"0x{instruction[error.start]:02x}. Send it as UTF-8."
+                f"The {what} is not valid UTF-8: byte {error.start} is "
+                f"0x{said[error.start]:02x}. Send it as UTF-8."
             ) from error
-    if not isinstance(instruction, str):
-        raise InstructionError(f"Got a {type(instruction).__name__} as instruction, expected text.")
-    lone = [i for i, c in enumerate(instruction) if unicodedata.category(c) == "Cs"]
+    if not isinstance(said, str):
+        raise InstructionError(f"Got a {type(said).__name__} as {what}, expected text.")
+    lone = [i for i, c in enumerate(said) if unicodedata.category(c) == "Cs"]
     if lone:
         raise InstructionEncodingError(
-            f"The instruction is not valid Unicode: character {lone[0]} is the lone surrogate "
-            f"U+{ord(instruction[lone[0]]):04X}. It was decoded from something that is not UTF-8."
+            f"The {what} is not valid Unicode: character {lone[0]} is the lone surrogate "
+            f"U+{ord(said[lone[0]]):04X}. It was decoded from something that is not UTF-8."
         )
-    return instruction
+    return said
 
 
 def _is_control(character: str) -> bool:

@@ -75,11 +75,13 @@ class Segmenter(Protocol):
         """Answer one instruction.
 
         mode: "prompted" supplies the answer `[SEG].` and gives one mask or a refusal; "generated"
-        lets the model write, with any number of masks. history: earlier exchanges about this
-        image. max_new_tokens: where a generated answer is cut. on_text: called with the answer so
-        far whenever it grows. should_stop: polled between stages and tokens.
+        lets the model write, with any number of masks. history: earlier exchanges about this image;
+        their instructions are cleaned as this one is. max_new_tokens: where a generated answer is
+        cut. on_text: called with the answer so far whenever it changes. should_stop: polled between
+        stages and tokens.
 
-        The masks are those of this answer; a `[SEG]` of an earlier answer gives none again.
+        The masks are those of this answer, one for each `[SEG]` of its text, in order; a `[SEG]`
+        of an earlier answer gives none again.
 
         Raises InstructionError or a child of it, ImageError, GenerationCanceledError (with the text
         so far) and ModelError.

@@ -154,6 +154,17 @@ def test_instructions_that_are_not_text_are_refused(segmenter, image):
         segmenter.segment(image, "a \udcff cup")
 
 
+@pytest.mark.parametrize("turn", [Turn("a \udcff cup", "It is [SEG]."), Turn("a cup", "a \udcff")])
+def test_earlier_turns_that_are_not_text_are_refused(segmenter, image, turn):
+    with pytest.raises(InstructionEncodingError):
+        segmenter.segment(image, "red", history=[turn])
+
+
+def test_earlier_instructions_that_are_empty_are_refused(segmenter, image):
+    with pytest.raises(EmptyInstructionError):
+        segmenter.segment(image, "red", history=[Turn("\x00\n", "No.")])
+
+
 def test_malformed_images_are_refused(segmenter):
     for bad in (np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3), np.float32)):
         with pytest.raises(ImageError):

@@ -14,7 +14,6 @@ from lisa_ros.errors import (
     ModelError,
     TokenizerError,
 )
-from lisa_ros.inference.answers import answer_text
 from lisa_ros.inference.devices import device_named, dtype_named
 from lisa_ros.inference.engine import LisaEngine, _stability
 from lisa_ros.inference.generation import greedy, prefill
@@ -287,25 +286,6 @@ def test_letterbox_shows_what_the_centre_crop_hides():
 def test_scores_are_the_stability_of_the_mask():
     logits = torch.tensor([[[2.0, 0.5, -0.5, -2.0]], [[2.0, 2.0, -2.0, -2.0]], [[-2.0] * 4]])
     np.testing.assert_allclose(_stability(logits), [1 / 3, 1, 0], rtol=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("Sure, it is [SEG] and [SEG].</s>", "Sure, it is [SEG] and [SEG]."),
-        ("[SEG]", "[SEG]"),
-        ("It is [SEG]. The mug. </s>", "It is [SEG]. The mug."),
-        ("", ""),
-    ],
-)
-def test_answer_text(text, expected):
-    assert answer_text(TOKENIZER, TOKENIZER.encode(text, bos=False)) == expected
-
-
-def test_a_letter_that_is_not_written_to_its_end_is_held_back():
-    ids = TOKENIZER.encode("mug 中", bos=False)
-    assert answer_text(TOKENIZER, ids) == "mug 中"
-    assert answer_text(TOKENIZER, ids[:-1]).rstrip() == "mug"
 
 
 def test_devices_and_dtypes_by_name():

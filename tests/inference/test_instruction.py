@@ -10,7 +10,8 @@ from lisa_ros.errors import (
     InstructionError,
     InstructionTooLongError,
 )
-from lisa_ros.inference.instruction import check_length, clean_instruction
+from lisa_ros.inference.instruction import check_length, clean_instruction, clean_turn
+from lisa_ros.types import Turn
 
 
 @pytest.mark.parametrize(
@@ -65,6 +66,17 @@ def test_lone_surrogates_are_named():
 def test_what_is_no_text_is_refused():
     with pytest.raises(InstructionError, match="Got a int"):
         clean_instruction(7)
+
+
+def test_earlier_turns_are_cleaned_like_instructions():
+    assert clean_turn(Turn(" the\x1b red\tmug ", " It is [SEG].\n")) == Turn(
+        "the red mug", " It is [SEG].\n"
+    )
+    assert clean_turn(Turn("mug", "")) == Turn("mug", "")  # cut before its first letter
+    with pytest.raises(InstructionEncodingError, match=r"earlier response .* lone surrogate"):
+        clean_turn(Turn("mug", "\ud83d"))
+    with pytest.raises(InstructionError, match="Got a NoneType as earlier response"):
+        clean_turn(Turn("mug", None))
 
 
 def test_length_limits_are_inclusive_and_said():
