@@ -85,7 +85,7 @@ class Answerer:
             if not segmentation.found or not segmentation.masks.any():
                 return work.ended(Status.NOT_FOUND, _not_found_reason(segmentation))
             self._lift(work, frame, segmentation, settings)
-            return work.ended(*_found_or_no_depth(work.targets, segmentation.calibrated))
+            return work.ended(*_found_or_no_depth(work.targets, segmentation))
         except (_StoppedError, GenerationCanceledError):
             cause = request.stop_signal.cause()
             return work.ended(*(cause or (Status.CANCELED, "The model stopped by itself.")))
@@ -208,18 +208,28 @@ def _lifted(
 
 def _not_found_reason(segmentation: Segmentation) -> str:
     if segmentation.found:
-        return "The model accepted the request, but marked no pixel of the image."
-    return (
-        f"The model holds it for absent: it answered {segmentation.text!r}, and the probability of "
-        f"an accepting answer is {segmentation.seg_probability:.2f}."
-    )
+        reason = "The model accepted the request, but marked no pixel of the image."
+    else:
+        reason = (
+            f"The model holds it for absent: it answered {segmentation.text!r}, and the "
+            f"probability of an accepting answer is {segmentation.seg_probability:.2f}."
+        )
+    return reason + _doubt(segmentation)
 
 
-def _found_or_no_depth(targets: tuple[FoundTarget, ...], calibrated: bool) -> tuple[Status, str]:
+def _found_or_no_depth(
+    targets: tuple[FoundTarget, ...], segmentation: Segmentation
+) -> tuple[Status, str]:
     located = [target for target in targets if isinstance(target.lifted, Target3D)]
-    doubt = "" if calibrated else " Uncalibrated: this checkpoint never says that it is absent."
+    doubt = _doubt(segmentation)
     if located:
         return Status.FOUND, f"{len(located)} of {len(targets)} targets located.{doubt}"
     reasons = {target.lifted.reason for target in targets if isinstance(target.lifted, NoDepth)}
     causes = "; ".join(sorted(reasons))
     return Status.NO_DEPTH, f"Segmented, but without a position: {causes}.{doubt}"
+
+
+def _doubt(segmentation: Segmentation) -> str:
+    if segmentation.calibrated:
+        return ""
+    return " Uncalibrated: this checkpoint's yes or no, asked like this, has not been validated."
