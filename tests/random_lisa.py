@@ -71,7 +71,8 @@ def random_lisa(
         config=config,
         settings=LisaSettings(**settings),
         clip_processor=ClipProcessor(size=CLIP.image_size),
-        path=Path("random"),
+        path=Path("nowhere"),
+        name="random",
     )
 
 

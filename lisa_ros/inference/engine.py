@@ -113,7 +113,7 @@ class LisaEngine:
                 f"found_threshold is {threshold}; expected 0..1, None or 'auto'."
             )
         self.capabilities = Capabilities(
-            name=loaded.path.name,
+            name=loaded.name,
             modes=MODES,
             supports_redecode=True,
             supports_streaming=True,

@@ -23,7 +23,7 @@ from torch import Tensor
 from lisa_ros.errors import CheckpointMismatchError, DeviceError, TokenizerError
 from lisa_ros.model.config import LisaConfig
 from lisa_ros.model.lisa import LisaForCausalLM
-from lisa_ros.model.locations import checkpoint_folder, vision_tower_folder
+from lisa_ros.model.locations import checkpoint_folder, checkpoint_name, vision_tower_folder
 from lisa_ros.model.preprocess import ClipProcessor
 from lisa_ros.model.sam_config import SamConfig
 from lisa_ros.model.settings import LisaSettings
@@ -57,7 +57,10 @@ _EMBEDDINGS = "model.embed_tokens.weight"
 
 @dataclass(frozen=True)
 class LoadedLisa:
-    """A checkpoint, ready to use: the model in eval mode; `path` is where it came from."""
+    """A checkpoint, ready to use: the model in eval mode.
+
+    path: the folder it was read from. name: for people, the id it was asked for by.
+    """
 
     model: LisaForCausalLM
     tokenizer: LisaTokenizer
@@ -65,6 +68,7 @@ class LoadedLisa:
     settings: LisaSettings
     clip_processor: ClipProcessor
     path: Path
+    name: str
 
 
 def load_checkpoint(
@@ -111,7 +115,8 @@ def load_checkpoint(
     load_into(network, files, lambda key: None if _ignorable(key) else key, target, dtype)
     load_vision_tower(network.vision_tower, tower_folder, target, dtype)
     network.reset_rotary(target)
-    return LoadedLisa(network.eval(), tokenizer, config, settings, processor, folder)
+    name = checkpoint_name(model)
+    return LoadedLisa(network.eval(), tokenizer, config, settings, processor, folder, name)
 
 
 def save_checkpoint(

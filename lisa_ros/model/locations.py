@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -39,6 +40,16 @@ def checkpoint_folder(model: str | Path) -> Path:
         f"there is no checkpoint {name!r}; give a folder, a hub id (owner/name), or one of "
         f"{', '.join(ALIASES)}"
     )
+
+
+def checkpoint_name(model: str | Path) -> str:
+    """Return what to call a checkpoint: the alias or hub id as it was given, a folder's own name.
+
+    A hub id leads to a folder that is named by a hash, and "." has no name in it.
+    """
+    name = str(model)
+    folder = Path(name).expanduser()
+    return Path(os.path.abspath(folder)).name if folder.is_dir() and name not in ALIASES else name
 
 
 def vision_tower_folder(checkpoint: Path, vision_tower: str) -> Path:

@@ -151,7 +151,18 @@ def test_a_hub_id_is_fetched(
     monkeypatch.setattr(locations, "snapshot_download", snapshot)
     loaded = load_checkpoint("somebody/lisa")
     assert asked == [("somebody/lisa", "*.safetensors"), ("somebody/lisa", "*.bin")]
+    assert loaded.name == "somebody/lisa"  # not the hash that a snapshot's folder is called
     assert_equal_weights(loaded.model, weights_of(tiny_model))
+
+
+def test_a_checkpoint_is_called_as_it_was_asked_for(
+    tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tiny_checkpoint)
+    monkeypatch.setitem(locations.ALIASES, "lisa-tiny", tiny_checkpoint)
+    named = {".": "checkpoint", str(tiny_checkpoint): "checkpoint", "lisa-tiny": "lisa-tiny"}
+    for model, name in {**named, "clip-vit-tiny/..": "checkpoint"}.items():
+        assert load_checkpoint(model).name == name
 
 
 def test_saving_replaces_the_old_checkpoint(tiny_checkpoint: Path) -> None:
