@@ -193,7 +193,7 @@ def run(trainer: VisionTrainer, rooms: list[Room]) -> None:
             with autocast(dtype):
                 parts = trainer.losses(batch)
             optimizer.zero_grad(set_to_none=True)
-            torch.stack(list(parts.values())).sum().backward()
+            torch.autograd.backward(torch.stack(list(parts.values())).sum())
             nn.utils.clip_grad_norm_(trainer.parameters(), 1.0)
             optimizer.step()
             bar.update()

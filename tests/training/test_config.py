@@ -71,7 +71,7 @@ def test_a_missing_key_and_a_missing_file_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["lisa-tiny", "lisa-tiny-pretrain"])
 def test_the_blessed_configurations_load(name: str) -> None:
     from training.pretrain import PretrainConfig
-    from training.train import TrainConfig
+    from training.train_config import TrainConfig
 
     kind: type = PretrainConfig if name.endswith("pretrain") else TrainConfig
     folder = Path(__file__).parents[2] / "training" / "configs"

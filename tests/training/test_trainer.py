@@ -14,8 +14,11 @@ from random_lisa import random_lisa
 from lisa_ros.errors import ConfigurationError
 from lisa_ros.model.settings import LisaSettings
 from training.data.questions import QuestionEncoder
+from training.data.room_questions import RoomQuestions
 from training.features import FrozenFeatures
-from training.train import RoomQuestions, TrainConfig, Trainer, run, trained_settings
+from training.train import run, trained_settings
+from training.train_config import TrainConfig
+from training.trainer import Trainer
 
 ROOMS = [block_room(seed) for seed in range(5)]
 CONFIG = TrainConfig(
@@ -29,6 +32,7 @@ CONFIG = TrainConfig(
     learning_rate=1e-3,
     warmup_steps=1,
     precision="fp32",
+    target_weight=0.5,
     save_every=2,
 )
 

@@ -1,0 +1,74 @@
+"""Batches of questions about simulated rooms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lisa_ros.simulation.kinds import KINDS
+from lisa_ros.simulation.material import COLORS
+from lisa_ros.simulation.requests import sample_requests
+from lisa_ros.simulation.room import Room
+from training.data.questions import QuestionEncoder
+from training.data.rooms import EpochOrder
+from training.losses import IGNORE_INDEX
+from training.packing import PackedQuestions, pack_questions
+from training.train_config import TrainConfig
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B rooms with several questions each.
+
+    masks: bool[S_b,H,W] for each room, in the order of its `[SEG]`s. kinds, colors: i64[S] of the
+    objects asked for, in the order of all `[SEG]`s; an object without a nameable colour has
+    IGNORE_INDEX.
+    """
+
+    rooms: list[int]
+    questions: PackedQuestions
+    masks: list[Tensor]
+    kinds: Tensor
+    colors: Tensor
+
+
+class RoomQuestions:
+    """Draws the batch of a step: a function of the configuration and the step alone."""
+
+    def __init__(self, config: TrainConfig, rooms: list[Room], encoder: QuestionEncoder) -> None:
+        self.config, self.rooms, self.encoder = config, rooms, encoder
+        self.order = EpochOrder(len(rooms), config.images_per_step, config.seed)
+
+    def batch(self, step: int) -> Batch:
+        """Sample rooms, requests about them and answers."""
+        rng = np.random.default_rng([self.config.seed, step])
+        indices = self.order.indices(step)
+        branches, masks, labels = [], [], []
+        for index in indices:
+            room = self.rooms[index]
+            requests = sample_requests(
+                room, rng, self.config.requests_per_image, absent_share=self.config.absent_share
+            )
+            branches.append([self.encoder.branch(r.text, r.present, rng) for r in requests])
+            wanted = [r.target_ids for r in requests if r.present]
+            masks.append(_stacked_masks(room, wanted))
+            labels += [_labels(room, ids[0]) for ids in wanted]
+        kinds, colors = torch.tensor(labels).reshape(-1, 2).T
+        questions = pack_questions(branches, self.encoder.tokenizer.pad_id)
+        return Batch(indices, questions, masks, kinds, colors)
+
+
+def _stacked_masks(room: Room, wanted: Sequence[tuple[int, ...]]) -> Tensor:
+    masks = [room.mask(ids) for ids in wanted]
+    stacked = np.stack(masks) if masks else np.zeros((0, *room.instances.shape), dtype=bool)
+    return torch.from_numpy(stacked)
+
+
+def _labels(room: Room, object_id: int) -> tuple[int, int]:
+    (target,) = [thing for thing in room.objects if thing.id == object_id]
+    color = IGNORE_INDEX if target.color is None else list(COLORS).index(target.color)
+    return list(KINDS).index(target.kind), color
