@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from golden_comparison import Deviations
 from golden_data import REPOSITORY_COPY, GoldenSet
+from parity import Deviations
 
 _SET = pytest.StashKey[GoldenSet]()
 _DEVIATIONS = pytest.StashKey[Deviations]()

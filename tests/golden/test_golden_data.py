@@ -41,6 +41,7 @@ def test_every_file_of_arrays_is_listed(golden_set: GoldenSet) -> None:
     assert found == known == named
 
 
-def test_every_checkpoint_has_cases_and_every_case_a_checkpoint(golden_set: GoldenSet) -> None:
-    used = {golden.checkpoint for golden in golden_set.cases}
-    assert used == set(golden_set.checkpoints)
+def test_every_case_has_its_checkpoint_and_image(golden_set: GoldenSet) -> None:
+    cases = golden_set.cases
+    assert {case.checkpoint for case in cases} <= set(golden_set.checkpoints)
+    assert all(case.image.is_file() for case in cases)

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from parity import MASK_LOGIT, STATE, Comparison, Deviations
 from random_lisa import noise_image, random_lisa
 
 from lisa_ros.inference.engine import LisaEngine
@@ -41,14 +42,15 @@ def vision(image, view):
     return Vision(pixels, clip_input(image, LISA.clip_processor, view), resized_hw, image.shape[:2])
 
 
-def assert_masks_close(masks, logits):
-    """Equal, but where the twin's own logit is within 2e-3 of the threshold."""
-    different = masks != (logits > 0).numpy()
-    assert not (different & (logits.abs() >= 2e-3).numpy()).any()
-
-
-def close(actual, expected, atol):
-    torch.testing.assert_close(torch.as_tensor(actual), expected, rtol=0, atol=atol)
+@torch.inference_mode()
+def compare_masks(compare, engine, image, fast, slow_logits):
+    """Compare the fast path's masks and the logits behind them with the twin's logits."""
+    encoded = engine.encode_image(image)
+    embeddings = torch.from_numpy(fast.seg_embeddings)
+    low_res, _ = LISA.model.decode_masks(encoded.sam_embedding, embeddings)
+    logits = LISA.model.postprocess_masks(low_res, encoded.resized_hw, encoded.image_hw)
+    compare.close("mask logits", logits, slow_logits, MASK_LOGIT)
+    compare.masks("masks", fast.masks, slow_logits, slow_logits > 0)
 
 
 def smallest_margin(step_logits):
@@ -63,8 +65,10 @@ def test_prompted(setup, image, instruction, history):
     ids = engine.prompt_ids(instruction, history)
     slow = forced(LISA.model, [*ids, SEG], vision(image, setup[1]), seg_id=SEG)
     fast = engine.segment(image, instruction, history=history)
-    close(fast.seg_embeddings[0], slow.pred_embeddings[-1], 1e-4)
-    assert_masks_close(fast.masks, slow.mask_logits[-1:])
+    compare = Comparison(Deviations())
+    compare.close("embedding", fast.seg_embeddings, slow.pred_embeddings[-1:], STATE)
+    compare_masks(compare, engine, image, fast, slow.mask_logits[-1:])
+    compare.finish()
 
 
 @cases
@@ -82,16 +86,21 @@ def test_generated(setup, image, instruction, history):
         encoded = engine.encode_image(image)
         steps = list(greedy(LISA.model, prefill(LISA.model, encoded.prefix, ids), EOS, N_NEW))
     assert [step.token for step in steps] == answer_ids
-    close(torch.stack([step.logits for step in steps]), slow.step_logits, 1e-3)
-    close(torch.stack([step.hidden for step in steps]), slow.hidden[-len(steps) :], 1e-4)
+    compare = Comparison(Deviations())
+    logits, hidden = (
+        torch.stack([getattr(s, name) for s in steps]) for name in ("logits", "hidden")
+    )
+    compare.close("step logits", logits, slow.step_logits, STATE)
+    compare.close("hidden", hidden, slow.hidden[-len(steps) :], STATE)
 
     fast = engine.segment(
         encoded, instruction, mode="generated", history=history, max_new_tokens=N_NEW
     )
     n_earlier = len(slow.seg_positions) - answer_ids.count(SEG)
     assert len(fast.masks) == answer_ids.count(SEG)
-    close(fast.seg_embeddings, slow.pred_embeddings[n_earlier:], 1e-4)
-    assert_masks_close(fast.masks, slow.mask_logits[n_earlier:])
+    compare.close("embeddings", fast.seg_embeddings, slow.pred_embeddings[n_earlier:], STATE)
+    compare_masks(compare, engine, image, fast, slow.mask_logits[n_earlier:])
+    compare.finish()
 
 
 def test_the_cases_above_would_notice():

@@ -1,4 +1,7 @@
-"""Comparing arrays with golden ones: every deviation is remembered, every failure listed."""
+"""The one comparison behind every promise of parity: golden arrays, slow twin, fast path.
+
+Every deviation is remembered, every failure listed.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,8 @@ import numpy.typing as npt
 
 STATE = 1e-4  # hidden states, embeddings, features, token logits
 MASK_LOGIT = 2e-3
-DIFFERENT_PIXELS = 2e-4  # share of a mask's pixels that may differ, each within MASK_LOGIT of 0
+DIFFERENT_PIXELS = 2e-4  # share of a mask's pixels that may differ, each within MASK_LOGIT of 0;
+# of an image with fewer than 5000 pixels, which has no such share, one
 PIXEL = 1e-6  # normalised input pixels
 
 
@@ -34,7 +38,7 @@ class Deviations:
 
 @dataclass
 class Comparison:
-    """Compares the arrays of one file; `close` takes NaN and wrong shapes for failures."""
+    """Compares arrays that belong together; NaN and wrong shapes are failures."""
 
     deviations: Deviations
     failures: list[str] = field(default_factory=list)
@@ -61,6 +65,26 @@ class Comparison:
         self.deviations.add(quantity, deviation, tolerance)
         if not deviation <= tolerance:
             self.failures.append(f"{quantity}: off by {deviation:.3g}, allowed {tolerance:g}")
+
+    def masks(
+        self, quantity: str, got: npt.ArrayLike, logits: npt.ArrayLike, expected: npt.ArrayLike
+    ) -> None:
+        """Compare masks bool[S,H,W]: few pixels may differ, and only where the logit is near 0."""
+        got, logits, expected = np.asarray(got), np.asarray(logits), np.asarray(expected)
+        if not got.shape == logits.shape == expected.shape:
+            self.failures.append(
+                f"{quantity}: shapes {got.shape}, {logits.shape} (logits), expected "
+                f"{expected.shape}"
+            )
+            return
+        different = got != expected
+        clear = int((different & ~(np.abs(logits) < MASK_LOGIT)).sum())
+        self.equal(f"{quantity}: clearly different pixels", clear, 0)
+        allowed = max(1, int(DIFFERENT_PIXELS * different[0].size)) if len(different) else 0
+        most = max((int(d.sum()) for d in different), default=0)
+        self.deviations.add(f"{quantity}: different pixels", most, allowed)
+        if most > allowed:
+            self.failures.append(f"{quantity}: {most} pixels differ, allowed {allowed}")
 
     def finish(self) -> None:
         assert not self.failures, "\n".join(self.failures)
