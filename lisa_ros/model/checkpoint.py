@@ -22,6 +22,7 @@ from torch import Tensor
 
 from lisa_ros.errors import CheckpointMismatchError, DeviceError, TokenizerError
 from lisa_ros.model.config import LisaConfig
+from lisa_ros.model.json_files import read_json
 from lisa_ros.model.lisa import LisaForCausalLM
 from lisa_ros.model.locations import checkpoint_folder, checkpoint_name, vision_tower_folder
 from lisa_ros.model.preprocess import ClipProcessor
@@ -39,7 +40,6 @@ from lisa_ros.model.weight_files import (
     check_keys,
     find_weight_files,
     load_into,
-    read_json,
     read_shapes,
 )
 

@@ -13,9 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from lisa_ros.errors import CheckpointMismatchError
-
-IMAGE_TOKEN_INDEX = -200
-"""Stands for the image in token ids, as in LLaVA: no vocabulary has a negative id."""
+from lisa_ros.model.json_files import check_positive, typed_field
 
 
 @dataclass(frozen=True)
@@ -52,6 +50,19 @@ class LisaConfig:
     train_mask_decoder: bool = True
     other: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
+    _SIZES: ClassVar[tuple[str, ...]] = (
+        "vocab_size",
+        "hidden_size",
+        "intermediate_size",
+        "num_hidden_layers",
+        "num_attention_heads",
+        "num_key_value_heads",
+        "max_position_embeddings",
+        "out_dim",
+        "mm_hidden_size",
+        "rms_norm_eps",
+        "rope_theta",
+    )
     _FIXED: ClassVar[Mapping[str, Any]] = {
         "architectures": ["LISAForCausalLM"],
         "model_type": "llava",
@@ -63,10 +74,16 @@ class LisaConfig:
         """Check what a wrong value would only show much later, far from its cause."""
         if self.num_key_value_heads is None:
             object.__setattr__(self, "num_key_value_heads", self.num_attention_heads)
+        check_positive("config.json", self, self._SIZES)
         if self.mm_projector_type != "linear":
             raise CheckpointMismatchError(
                 f"config.json: mm_projector_type is {self.mm_projector_type!r}; only the linear "
                 "projector of LLaVA-1 is supported, not the two layers of LLaVA-1.5 (mlp2x_gelu)"
+            )
+        if not self.mm_use_im_start_end:
+            raise CheckpointMismatchError(
+                "config.json: mm_use_im_start_end is false; only models whose image stands between "
+                "<im_start> and <im_end> are supported, as every released LISA's does"
             )
         if self.mm_vision_select_feature not in ("patch", "cls_patch"):
             raise CheckpointMismatchError(
@@ -96,7 +113,7 @@ class LisaConfig:
                 continue
             value = data.pop(spec.name, None)
             if value is not None:
-                values[spec.name] = _typed(spec.name, value, str(spec.type))
+                values[spec.name] = typed_field("config.json", spec, value)
             elif spec.default is dataclasses.MISSING:
                 raise CheckpointMismatchError(
                     f"config.json has no {spec.name!r}; is this the config of a LISA checkpoint?"
@@ -110,21 +127,3 @@ class LisaConfig:
         values.pop("other")
         values["mm_vision_tower"] = self.vision_tower
         return dict(sorted({**self.other, **self._FIXED, **values}.items()))
-
-
-def _typed(name: str, value: Any, annotation: str) -> Any:
-    """Return `value` if it fits its field's annotation; an int is a float, a bool is no number."""
-    kind = annotation.split(" ")[0].split("[")[0]
-    expected: dict[str, type | tuple[type, ...]] = {
-        "int": int,
-        "float": (int, float),
-        "bool": bool,
-        "str": str,
-        "Mapping": Mapping,
-    }
-    wrong_bool = isinstance(value, bool) and kind != "bool"
-    if wrong_bool or not isinstance(value, expected[kind]):
-        raise CheckpointMismatchError(
-            f"config.json: {name} is {value!r}; expected a value of type {kind}"
-        )
-    return value

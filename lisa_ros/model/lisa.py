@@ -16,9 +16,10 @@ from transformers import Cache, LlamaConfig, LlamaModel
 
 from lisa_ros.errors import CheckpointMismatchError, ModelError
 from lisa_ros.model.clip import ClipConfig, ClipVisionTower
-from lisa_ros.model.config import IMAGE_TOKEN_INDEX, LisaConfig
+from lisa_ros.model.config import LisaConfig
 from lisa_ros.model.sam import Sam
 from lisa_ros.model.sam_config import SamConfig
+from lisa_ros.model.tokenizer import IMAGE_TOKEN_INDEX
 
 
 class _LisaModel(LlamaModel):  # type: ignore[no-untyped-call]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lisa_ros.errors import ConfigurationError
+from lisa_ros.model.json_files import fits
 from lisa_ros.model.preprocess import view_named
 from lisa_ros.model.prompts import (
     DEFAULT_PROMPT_TEMPLATE,
@@ -60,7 +61,7 @@ class LisaSettings:
                 raise ConfigurationError(
                     f"lisa.json: unknown field {name!r}; known: {', '.join(fields)}"
                 )
-            if not _fits(value, str(fields[name].type)):
+            if not fits(value, str(fields[name].type)):
                 raise ConfigurationError(
                     f"lisa.json: {name} is {value!r}; expected {fields[name].type}"
                 )
@@ -69,11 +70,3 @@ class LisaSettings:
     def to_json(self) -> dict[str, Any]:
         """Return the content of `lisa.json`."""
         return {**dataclasses.asdict(self), "provenance": dict(self.provenance)}
-
-
-def _fits(value: Any, annotation: str) -> bool:
-    """Say whether a JSON value has the annotated type."""
-    if annotation == "float | None":
-        return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
-    kinds: dict[str, type] = {"str": str, "bool": bool, "Mapping[str, Any]": dict}
-    return isinstance(value, kinds[annotation])

@@ -7,7 +7,6 @@ written out here.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any, NamedTuple
 import sentencepiece
 
 from lisa_ros.errors import CheckpointCorruptError, CheckpointNotFoundError, TokenizerError
+from lisa_ros.model.json_files import fits, read_json
 
 IMAGE_TOKEN = "<image>"
 IMAGE_TOKEN_INDEX = -200  # stands in the ids where the image tokens go; never an embedding row
@@ -75,8 +75,8 @@ class LisaTokenizer:
         """
         folder = Path(directory)
         settings = {
-            **_read_json(folder / "tokenizer_config.json"),
-            **_read_json(folder / "special_tokens_map.json"),
+            **_optional_json(folder / "tokenizer_config.json"),
+            **_optional_json(folder / "special_tokens_map.json"),
         }
         names = {
             name: _token_text(settings[name], folder)
@@ -146,11 +146,11 @@ class LisaTokenizer:
         """
         text = ""
         pending: list[int] = []
-        for index, token in enumerate(ids):
+        for token in ids:
             if token not in self._special.values():
                 pending.append(token)
                 continue
-            if pending and index > 0:
+            if pending:
                 text += " "
             text += self._sentencepiece.decode(pending) + self._token_of_id[token]
             pending = []
@@ -243,22 +243,13 @@ def _read_bytes(path: Path) -> bytes:
         ) from error
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    """Return the object in a JSON file, empty where the (optional) file does not exist."""
-    if not path.exists():
-        return {}
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise CheckpointCorruptError(f"{path} is not valid JSON: {error}.") from error
-    if not isinstance(value, dict):
-        raise CheckpointCorruptError(f"{path} holds a {type(value).__name__}, expected an object.")
-    return value
+def _optional_json(path: Path) -> dict[str, Any]:
+    return read_json(path) if path.exists() else {}
 
 
 def _read_added_tokens(path: Path) -> dict[str, int]:
-    added = _read_json(path)
-    if not all(isinstance(index, int) for index in added.values()):
+    added = _optional_json(path)
+    if not all(fits(index, "int") for index in added.values()):
         raise CheckpointCorruptError(f"{path} must map tokens to ids, got {added}.")
     return added
 

@@ -9,12 +9,12 @@ from torch import Tensor
 
 from lisa_ros.errors import CheckpointMismatchError
 from lisa_ros.model.clip import ClipConfig, ClipVisionTower, plain_name
+from lisa_ros.model.json_files import read_json
 from lisa_ros.model.preprocess import ClipProcessor
 from lisa_ros.model.weight_files import (
     check_keys,
     find_weight_files,
     load_into,
-    read_json,
     read_shapes,
 )
 

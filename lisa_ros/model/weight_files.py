@@ -7,12 +7,10 @@ that loading needs the model once plus one shard. Layouts are those of transform
 
 from __future__ import annotations
 
-import json
 import pickle
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -23,6 +21,7 @@ from lisa_ros.errors import (
     CheckpointMismatchError,
     CheckpointNotFoundError,
 )
+from lisa_ros.model.json_files import read_json
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -46,25 +45,6 @@ _UNREADABLE = (
     TypeError,
     SafetensorError,
 )
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Return the object in a JSON file.
-
-    Raises:
-        CheckpointNotFoundError: no such file.
-        CheckpointCorruptError: not JSON, or not an object; names the file.
-
-    """
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise CheckpointNotFoundError(f"{path} is missing; the checkpoint is incomplete") from None
-    except (ValueError, OSError) as error:
-        raise CheckpointCorruptError(f"{path} is not readable JSON: {error}") from error
-    if not isinstance(data, dict):
-        raise CheckpointCorruptError(f"{path} must hold a JSON object, got {type(data).__name__}")
-    return data
 
 
 def find_weight_files(folder: Path) -> list[Path]:

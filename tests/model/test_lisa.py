@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from tiny_lisa import CLIP_SIZES, LISA_SIZES, SAM_SIZES, build_tiny
 
 from lisa_ros.errors import CheckpointMismatchError, ModelError
-from lisa_ros.model.config import IMAGE_TOKEN_INDEX
 from lisa_ros.model.lisa import LisaForCausalLM, seg_query_positions
+from lisa_ros.model.tokenizer import IMAGE_TOKEN_INDEX
 
 N_IMAGE = 4
 

@@ -1,0 +1,72 @@
+"""JSON files of a checkpoint: reading an object, and checking its values against a dataclass."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from lisa_ros.errors import (
+    CheckpointCorruptError,
+    CheckpointMismatchError,
+    CheckpointNotFoundError,
+)
+
+_KINDS: Mapping[str, type | tuple[type, ...]] = {
+    "int": int,
+    "float": (int, float),
+    "bool": bool,
+    "str": str,
+    "Mapping[str, Any]": Mapping,
+    "None": type(None),
+}
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the object in a JSON file.
+
+    Raises:
+        CheckpointNotFoundError: no such file.
+        CheckpointCorruptError: not JSON, or not an object; names the file.
+
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise CheckpointNotFoundError(f"{path} is missing; the checkpoint is incomplete") from None
+    except (ValueError, OSError) as error:
+        raise CheckpointCorruptError(f"{path} is not readable JSON: {error}") from error
+    if not isinstance(data, dict):
+        raise CheckpointCorruptError(f"{path} must hold a JSON object, got {type(data).__name__}")
+    return data
+
+
+def typed_field(source: str, field: dataclasses.Field, value: Any) -> Any:
+    """Return a value that fits its field; CheckpointMismatchError names file and field."""
+    if not fits(value, str(field.type)):
+        raise CheckpointMismatchError(
+            f"{source}: {field.name} is {value!r}; expected a value of type {field.type}"
+        )
+    return value
+
+
+def check_positive(source: str, values: object, names: Iterable[str]) -> None:
+    """Raise CheckpointMismatchError, naming file and field, unless these attributes are > 0."""
+    for name in names:
+        if getattr(values, name) <= 0:
+            raise CheckpointMismatchError(
+                f"{source}: {name} is {getattr(values, name)}; expected a positive number"
+            )
+
+
+def fits(value: Any, annotation: str) -> bool:
+    """Say whether a JSON value fits an annotation such as "float | None".
+
+    An int is a float as well; a bool is no number.
+    """
+    kinds = annotation.split(" | ")
+    if isinstance(value, bool):
+        return "bool" in kinds
+    return any(isinstance(value, _KINDS[kind]) for kind in kinds)
