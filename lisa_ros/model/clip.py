@@ -8,12 +8,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
 from lisa_ros.errors import CheckpointMismatchError, ModelError
+from lisa_ros.model.json_files import check_positive, typed_field
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,21 @@ class ClipConfig:
     initializer_range: float = 0.02
     initializer_factor: float = 1.0
 
+    _SIZES: ClassVar[tuple[str, ...]] = (
+        "hidden_size",
+        "intermediate_size",
+        "num_hidden_layers",
+        "num_attention_heads",
+        "image_size",
+        "patch_size",
+        "projection_dim",
+        "num_channels",
+        "layer_norm_eps",
+    )
+
     def __post_init__(self) -> None:
-        """Refuse sizes that do not divide."""
+        """Refuse sizes that are none, or do not divide."""
+        check_positive("the vision tower's config.json", self, self._SIZES)
         if self.hidden_size % self.num_attention_heads or self.image_size % self.patch_size:
             raise CheckpointMismatchError(
                 f"CLIP's hidden_size {self.hidden_size} / heads {self.num_attention_heads} and "
@@ -47,7 +61,7 @@ class ClipConfig:
         """Read a `config.json` of a whole CLIP (its `vision_config`) or of a vision model alone.
 
         Raises:
-            CheckpointMismatchError: not a CLIP config.
+            CheckpointMismatchError: not a CLIP config, or a field has the wrong type; names it.
 
         """
         vision = data.get("vision_config", data)
@@ -57,9 +71,13 @@ class ClipConfig:
                 f"the vision tower's config.json has model_type {kind!r}; expected 'clip' or "
                 "'clip_vision_model'"
             )
-        names = {f.name for f in dataclasses.fields(cls)}
+        source = "the vision tower's config.json"
         return cls(
-            **{name: value for name, value in vision.items() if name in names and value is not None}
+            **{
+                field.name: typed_field(source, field, vision[field.name])
+                for field in dataclasses.fields(cls)
+                if vision.get(field.name) is not None
+            }
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -5,7 +5,8 @@ Both resize with PIL, as upstream does; another library's bilinear or bicubic gi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, cast, get_args
 
@@ -14,6 +15,7 @@ import torch
 from PIL import Image
 
 from lisa_ros.errors import CheckpointMismatchError, ConfigurationError, ImageError
+from lisa_ros.model.json_files import fits
 from lisa_ros.types import Float32Array, UInt8Array
 
 SAM_MEAN = (123.675, 116.28, 103.53)  # of 0..255 RGB
@@ -47,19 +49,24 @@ class ClipProcessor:
     def from_config(cls, config: Mapping[str, Any]) -> ClipProcessor:
         """Read a `preprocessor_config.json`, of either generation of transformers.
 
-        Raises CheckpointMismatchError for one that resizes or crops in a way that CLIP does not.
+        Raises CheckpointMismatchError, naming the field, for what is malformed and for what CLIP
+        does not do: another resize (a squash, another filter), crop, scale or normalisation.
         """
-        size, crop = _side(config.get("size")), _side(config.get("crop_size"))
-        if size is None or size != crop or config.get("resample", 3) != Image.Resampling.BICUBIC:
-            raise CheckpointMismatchError(
-                f"The vision tower's preprocessor has size {config.get('size')}, crop_size "
-                f"{config.get('crop_size')} and resample {config.get('resample')}; expected a "
-                "bicubic resize of the shortest edge and a centre crop of the same size."
-            )
+        for step in ("do_resize", "do_center_crop", "do_rescale", "do_normalize"):
+            if config.get(step, True) is not True:
+                raise _unlike_clip(step, config[step], "true: CLIP does this")
+        if config.get("resample", 3) != Image.Resampling.BICUBIC:
+            raise _unlike_clip("resample", config["resample"], "3 (bicubic)")
+        factor = config.get("rescale_factor", 1 / 255)
+        if not fits(factor, "float") or not math.isclose(factor, 1 / 255):
+            raise _unlike_clip("rescale_factor", factor, "1/255")
+        size = _side(config, "size", {"shortest_edge"})
+        if _side(config, "crop_size", {"height", "width"}) != size:
+            raise _unlike_clip("crop_size", config["crop_size"], f"{size}, as size has it")
         return cls(
             size=size,
-            mean=_triple(config.get("image_mean", CLIP_MEAN)),
-            std=_triple(config.get("image_std", CLIP_STD)),
+            mean=_triple(config, "image_mean", CLIP_MEAN, smallest=-math.inf),
+            std=_triple(config, "image_std", CLIP_STD, smallest=1e-6),
         )
 
 
@@ -165,13 +172,37 @@ def _resize(image: UInt8Array, height: int, width: int, method: Image.Resampling
     return np.array(Image.fromarray(image).resize((width, height), method))
 
 
-def _side(value: Any) -> int | None:
-    """Read a size given as 224, {"shortest_edge": 224} or {"height": 224, "width": 224}."""
-    sides = set(value.values()) if isinstance(value, Mapping) else {value}
-    side = sides.pop() if len(sides) == 1 else None
-    return side if isinstance(side, int) else None
+def _side(config: Mapping[str, Any], name: str, keys: set[str]) -> int:
+    """Read a size given as a number, or by keys that all have the same value.
+
+    A `size` of height and width is not among them: transformers then squashes the image.
+    """
+    value = config.get(name)
+    named = value if isinstance(value, Mapping) else dict.fromkeys(keys, value)
+    sides = list(named.values())
+    if (
+        set(named) != keys
+        or not fits(sides[0], "int")
+        or sides[0] < 1
+        or sides.count(sides[0]) < len(keys)
+    ):
+        raise _unlike_clip(name, value, f"a number of pixels, or {{{', '.join(sorted(keys))}}}")
+    return int(sides[0])
 
 
-def _triple(values: Any) -> tuple[float, float, float]:
+def _triple(
+    config: Mapping[str, Any], name: str, default: Sequence[float], smallest: float
+) -> tuple[float, float, float]:
+    values = config.get(name, default)
+    numbers = isinstance(values, Sequence) and all(fits(v, "float") for v in values)
+    if not numbers or len(values) != 3 or not all(smallest <= v < math.inf for v in values):
+        raise _unlike_clip(name, values, "three numbers, for red, green and blue")
     red, green, blue = (float(v) for v in values)
     return red, green, blue
+
+
+def _unlike_clip(name: str, value: object, expected: str) -> CheckpointMismatchError:
+    return CheckpointMismatchError(
+        f"The vision tower's preprocessor_config.json: {name} is {value!r}, expected {expected}. "
+        "Use the files of the CLIP that the checkpoint was trained with."
+    )

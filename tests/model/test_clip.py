@@ -89,6 +89,26 @@ def test_config_of_a_whole_clip_and_of_a_vision_model() -> None:
         ClipConfig.from_json({"model_type": "siglip"})
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("hidden_size", "768"),
+        ("hidden_size", 0),
+        ("hidden_size", 25),
+        ("num_attention_heads", 0),
+        ("patch_size", -14),
+        ("image_size", [28, 28]),
+        ("image_size", 28.0),
+        ("hidden_act", 3),
+        ("layer_norm_eps", "1e-5"),
+        ("num_hidden_layers", True),
+    ],
+)
+def test_a_wrong_field_of_the_config_is_named(name: str, value: object) -> None:
+    with pytest.raises(CheckpointMismatchError, match=name):
+        ClipConfig.from_json({**CLIP_SIZES.to_json(), name: value})
+
+
 @pytest.mark.parametrize("whole_clip", [True, False])
 @pytest.mark.parametrize("prefix", ["vision_model.", ""])
 @pytest.mark.parametrize("suffix", ["bin", "safetensors"])

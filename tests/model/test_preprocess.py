@@ -6,7 +6,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
 from lisa_ros.errors import CheckpointMismatchError, ConfigurationError, ImageError
 from lisa_ros.model.preprocess import (
@@ -21,6 +20,11 @@ from lisa_ros.model.preprocess import (
     sam_resized_hw,
     seen_box,
 )
+
+try:
+    from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+except ImportError:  # transformers 4, whose plain name is the one that resizes with PIL
+    from transformers import CLIPImageProcessor as CLIPImageProcessorPil
 
 PROCESSOR = ClipProcessor(size=56)
 sizes = st.tuples(st.integers(2, 150), st.integers(2, 150))
@@ -155,9 +159,49 @@ def test_preprocessor_configs_of_both_generations():
 
 
 @pytest.mark.parametrize(
-    "config",
-    [{}, {"size": 224, "crop_size": 336}, {"size": 224, "crop_size": 224, "resample": 2}],
+    ("name", "value"),
+    [
+        ("size", {"height": 224, "width": 224}),  # squashes
+        ("size", {"shortest_edge": 224, "longest_edge": 448}),
+        ("size", {"shortest_edge": "224"}),
+        ("size", [224, 224]),
+        ("size", "224"),
+        ("size", True),
+        ("size", 0),
+        ("size", {}),
+        ("size", None),
+        ("crop_size", 336),
+        ("crop_size", {"shortest_edge": 224}),
+        ("crop_size", {"height": 224, "width": 336}),
+        ("crop_size", [224]),
+        ("resample", 2),
+        ("resample", "bicubic"),
+        ("do_resize", False),
+        ("do_center_crop", False),
+        ("do_rescale", False),
+        ("do_normalize", False),
+        ("do_normalize", "no"),
+        ("rescale_factor", 1 / 127.5),
+        ("rescale_factor", "1/255"),
+        ("image_mean", [0.5, 0.5]),
+        ("image_mean", 0.5),
+        ("image_mean", ["a", "b", "c"]),
+        ("image_mean", [0.5, 0.5, float("nan")]),
+        ("image_mean", "abc"),
+        ("image_std", [0.5, 0.5, 0]),
+        ("image_std", None),
+    ],
 )
-def test_another_preprocessor_is_refused(config):
-    with pytest.raises(CheckpointMismatchError, match="preprocessor"):
+def test_another_preprocessor_is_refused_by_field(name, value):
+    config = {"size": 224, "crop_size": 224, "do_resize": True, "rescale_factor": 1 / 255}
+    assert ClipProcessor.from_config(config).size == 224
+    with pytest.raises(CheckpointMismatchError, match=rf"preprocessor_config\.json: {name} is "):
+        ClipProcessor.from_config({**config, name: value})
+
+
+@pytest.mark.parametrize("name", ["size", "crop_size"])
+def test_a_preprocessor_without_a_size_is_refused(name):
+    config = {"size": 224, "crop_size": 224}
+    del config[name]
+    with pytest.raises(CheckpointMismatchError, match=f"{name} is None"):
         ClipProcessor.from_config(config)
