@@ -18,7 +18,15 @@ import numpy as np
 
 from lisa_ros.errors import GenerationCanceledError, InstructionError, LisaError, TransformError
 from lisa_ros.geometry import lift_mask, transform_target
-from lisa_ros.nodes.answers import Answer, FoundTarget, NoFrame, Request, Stage, quoted
+from lisa_ros.nodes.answers import (
+    ABOUT_THE_IMAGE,
+    Answer,
+    FoundTarget,
+    NoFrame,
+    Request,
+    Stage,
+    quoted,
+)
 from lisa_ros.types import (
     BoolArray,
     Float64Array,
@@ -82,10 +90,13 @@ class Answerer:
             work.frame, work.frame_id = frame, frame.frame_id
             encoded = self._encode(work, frame)
             work.segmentation = segmentation = self._reason(work, encoded, settings)
+            work.raise_if_stopped()
+            doubt = self._doubt(segmentation, settings.mode)
             if not segmentation.found or not segmentation.masks.any():
-                return work.ended(Status.NOT_FOUND, _not_found_reason(segmentation))
+                return work.ended(Status.NOT_FOUND, _not_found_reason(segmentation) + doubt)
             self._lift(work, frame, segmentation, settings)
-            return work.ended(*_found_or_no_depth(work.targets, segmentation))
+            work.raise_if_stopped()
+            return work.ended(*_found_or_no_depth(work.targets, doubt))
         except (_StoppedError, GenerationCanceledError):
             cause = request.stop_signal.cause()
             return work.ended(*(cause or (Status.CANCELED, "The model stopped by itself.")))
@@ -130,6 +141,22 @@ class Answerer:
         for name, milliseconds in segmentation.timings_ms.items():
             work.timings_ms[f"{Stage.REASONING}.{name}"] = milliseconds
         return segmentation
+
+    def _doubt(self, segmentation: Segmentation, mode: Mode) -> str:
+        """Return what to say of a yes or no whose errors nobody has counted; empty if they were."""
+        if segmentation.calibrated:
+            return ""
+        if mode == "generated":
+            return (
+                " Uncalibrated: in generated mode the model's own words decide, and how often they "
+                "are wrong has not been measured."
+            )
+        if self._segmenter.capabilities.found_threshold is None:
+            return (
+                " Uncalibrated: this checkpoint has no threshold, so that a prompted answer never "
+                "says that something is absent."
+            )
+        return " Uncalibrated: found_threshold has not been validated for questions like this."
 
     def _lift(
         self, work: _Work, frame: RgbdFrame, segmentation: Segmentation, settings: AnswerSettings
@@ -190,7 +217,7 @@ class _Work:
             frame=self.frame,
             frame_id=self.frame_id,
             segmentation=self.segmentation,
-            targets=self.targets,
+            targets=self.targets if status in ABOUT_THE_IMAGE else (),
             timings_ms=self.timings_ms,
         )
 
@@ -208,28 +235,17 @@ def _lifted(
 
 def _not_found_reason(segmentation: Segmentation) -> str:
     if segmentation.found:
-        reason = "The model accepted the request, but marked no pixel of the image."
-    else:
-        reason = (
-            f"The model holds it for absent: it answered {segmentation.text!r}, and the "
-            f"probability of an accepting answer is {segmentation.seg_probability:.2f}."
-        )
-    return reason + _doubt(segmentation)
+        return "The model accepted the request, but marked no pixel of the image."
+    return (
+        f"The model holds it for absent: it answered {segmentation.text!r}, and the probability "
+        f"of an accepting answer is {segmentation.seg_probability:.2f}."
+    )
 
 
-def _found_or_no_depth(
-    targets: tuple[FoundTarget, ...], segmentation: Segmentation
-) -> tuple[Status, str]:
+def _found_or_no_depth(targets: tuple[FoundTarget, ...], doubt: str) -> tuple[Status, str]:
     located = [target for target in targets if isinstance(target.lifted, Target3D)]
-    doubt = _doubt(segmentation)
     if located:
         return Status.FOUND, f"{len(located)} of {len(targets)} targets located.{doubt}"
     reasons = {target.lifted.reason for target in targets if isinstance(target.lifted, NoDepth)}
     causes = "; ".join(sorted(reasons))
     return Status.NO_DEPTH, f"Segmented, but without a position: {causes}.{doubt}"
-
-
-def _doubt(segmentation: Segmentation) -> str:
-    if segmentation.calibrated:
-        return ""
-    return " Uncalibrated: this checkpoint's yes or no, asked like this, has not been validated."

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 
 from lisa_ros.types import BoolArray, NoDepth, RgbdFrame, Segmentation, Status, Target3D
 
+# How an answer ends that says something about the image. Any other status says why there is none.
+ABOUT_THE_IMAGE = frozenset({Status.FOUND, Status.NOT_FOUND, Status.NO_DEPTH})
+
 
 class Stage(enum.StrEnum):
     """The stages of one answer, in order; the names are on the wire (feedback, timing names)."""
@@ -44,8 +47,9 @@ class FoundTarget:
 class Answer:
     """How one instruction ended.
 
-    frame and segmentation are None where it did not get so far. targets: best first. frame_id: the
-    frame of every position in them. timings_ms: milliseconds by stage.
+    frame and segmentation are None where it did not get so far. targets: best first; none unless
+    the status is one about the image. frame_id: the frame of every position in them. timings_ms:
+    milliseconds by stage.
     """
 
     instruction_id: int

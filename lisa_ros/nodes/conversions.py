@@ -36,6 +36,9 @@ class ModelFacts:
     demo_model: bool
 
 
+NO_MODEL = ModelFacts(name="", demo_model=False)
+
+
 def stamp_message(stamp_ns: int) -> Time:
     """Return integer nanoseconds as a Time."""
     return Time(sec=stamp_ns // 1_000_000_000, nanosec=stamp_ns % 1_000_000_000)

@@ -18,7 +18,7 @@ from std_srvs.srv import Trigger
 from lisa_ros.errors import ConfigurationError, EmptyInstructionError
 from lisa_ros.msg import Perception
 from lisa_ros.nodes.answers import Answer, Request, StopSignal, quoted, unanswered
-from lisa_ros.nodes.conversions import ModelFacts
+from lisa_ros.nodes.conversions import NO_MODEL
 from lisa_ros.nodes.publishing import AnswerPublisher
 from lisa_ros.nodes.reason_action import OnProgress, ReasonServer
 from lisa_ros.nodes.worker import ModelWorker
@@ -48,7 +48,7 @@ class InstructionDesk:
         self._topic_timeout_s = topic_timeout_s
         self._publisher = AnswerPublisher(node)
         self._ids = itertools.count(1)
-        self.model = ModelFacts(name="", demo_model=False)
+        self.model = NO_MODEL
         self.last_answer: Answer | None = None
         group = MutuallyExclusiveCallbackGroup()
         node.create_subscription(
@@ -75,9 +75,7 @@ class InstructionDesk:
         self._worker.run(partial(self._answer_cleared, request))
 
     def _answer_cleared(self, request: Request) -> None:
-        if self._node.context.ok():
-            self._publisher.clear()
-            request.on_answer(unanswered(request, Status.CANCELED, _CLEARED))
+        request.on_answer(unanswered(request, Status.CANCELED, _CLEARED))
 
     def _accept(
         self,

@@ -81,6 +81,12 @@ class PerceptionParameters:
         "",
         "Wraps each instruction; must contain {instruction}. Empty: the checkpoint's own.",
     )
+    conversation: str = _parameter(
+        "",
+        "Words round the exchange that the checkpoint was trained with; releases made from Llama 2 "
+        "need llava_llama_2 and do not say so. Empty: the checkpoint's own, else llava_v1.",
+        choices=("", "llava_v1", "llava_llama_2"),
+    )
     found_threshold: float | None = _parameter(
         None,
         "A prompted answer is NOT_FOUND when seg_probability is below this. Not set: the "

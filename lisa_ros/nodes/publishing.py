@@ -1,11 +1,16 @@
 """The topics that an answer goes out on, with the qualities of service of DESIGN §5.
 
+An answer about the image goes out on all of them. Any other one but REJECTED takes away what is
+shown of an older answer, so that nobody acts on it. `result` always comes, and comes last.
+
 `result` and `response` are plain publishers: a node that is not active still answers, with REJECTED
 and the reason. The others are lifecycle publishers, silent unless the node is active.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from geometry_msgs.msg import PointStamped, PoseWithCovarianceStamped
@@ -15,8 +20,9 @@ from sensor_msgs.msg import Image, PointCloud2
 from std_msgs.msg import String
 from visualization_msgs.msg import MarkerArray
 
+from lisa_ros.errors import LisaError
 from lisa_ros.msg import Perception
-from lisa_ros.nodes.answers import Answer
+from lisa_ros.nodes.answers import ABOUT_THE_IMAGE, Answer
 from lisa_ros.nodes.cloud import target_cloud_message
 from lisa_ros.nodes.conversions import (
     ModelFacts,
@@ -29,6 +35,7 @@ from lisa_ros.nodes.conversions import (
 from lisa_ros.nodes.drawing import draw_overlay
 from lisa_ros.nodes.images import message_from_array
 from lisa_ros.nodes.markers import cleared_markers, marker_array
+from lisa_ros.types import Status
 
 RELIABLE = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
 LATCHED = QoSProfile(
@@ -42,6 +49,7 @@ class AnswerPublisher:
     """Publishes answers. Pictures and clouds are made only while somebody subscribes to them."""
 
     def __init__(self, node: LifecycleNode) -> None:
+        self._logger = node.get_logger()
         self._result = node.create_publisher(Perception, "result", LATCHED)
         self._response = node.create_publisher(String, "response", LATCHED)
         self._mask = node.create_lifecycle_publisher(Image, "mask", RELIABLE)
@@ -56,31 +64,60 @@ class AnswerPublisher:
         )
 
     def publish(self, answer: Answer, model: ModelFacts) -> Perception:
-        """Publish all that the answer has, `result` last; return the message of `result`."""
-        if answer.segmentation is not None:
-            _publish(self._mask, mask_message(answer))
-            _publish(self._point, target_point_message(answer))
-            _publish(self._pose, target_pose_message(answer))
-            _publish(self._markers, marker_array(answer))
-            if _is_wanted(self._overlay):
-                overlay = message_from_array(draw_overlay(answer), "rgb8", image_header(answer))
-                self._overlay.publish(overlay)
-            if _is_wanted(self._cloud):
-                _publish(self._cloud, target_cloud_message(answer))
-            self._response.publish(String(data=answer.segmentation.text))
-        message = perception_message(answer, model)
-        self._result.publish(message)
+        """Publish all that the answer has; return the message of `result`.
+
+        What fails is logged and left out. Where `result` itself cannot be made, it is an ERROR that
+        says so.
+        """
+        try:
+            message = perception_message(answer, model)
+        except Exception as error:  # whoever waits for the answer must get one
+            answer = self._failed(answer, error)
+            message = perception_message(answer, model)
+        if answer.status in ABOUT_THE_IMAGE:
+            self._show(answer)
+        elif answer.status != Status.REJECTED:
+            self._take_away()
+        self._attempt(self._result, lambda: message)
         return message
 
-    def clear(self) -> None:
-        """Remove what is shown of earlier answers."""
-        _publish(self._markers, cleared_markers())
+    def _show(self, answer: Answer) -> None:
+        for publisher, make in (
+            (self._mask, mask_message),
+            (self._point, target_point_message),
+            (self._pose, target_pose_message),
+            (self._markers, marker_array),
+        ):
+            if publisher.is_activated:
+                self._attempt(publisher, partial(make, answer))
+        for publisher, make in ((self._overlay, _overlay), (self._cloud, target_cloud_message)):
+            if publisher.is_activated and publisher.get_subscription_count():
+                self._attempt(publisher, partial(make, answer))
+        text = "" if answer.segmentation is None else answer.segmentation.text
+        self._attempt(self._response, partial(String, data=text))
+
+    def _take_away(self) -> None:
+        if self._markers.is_activated:
+            self._attempt(self._markers, cleared_markers)
+        self._attempt(self._response, String)
+
+    def _attempt(self, publisher: Any, make: Callable[[], Any | None]) -> None:
+        try:
+            message = make()
+            if message is not None:
+                publisher.publish(message)
+        except Exception as error:  # a picture that cannot be drawn must not cost the answer
+            self._logger.error(
+                f"{publisher.topic_name} was not published: {type(error).__name__}: {error}"
+            )
+
+    def _failed(self, answer: Answer, error: Exception) -> Answer:
+        reason = f"The answer could not be put into a message: {type(error).__name__}: {error}"
+        self._logger.error(reason)
+        return Answer(
+            answer.instruction_id, answer.instruction, Status.ERROR, reason, LisaError.code
+        )
 
 
-def _publish(publisher: Any, message: Any | None) -> None:
-    if message is not None and publisher.is_activated:
-        publisher.publish(message)
-
-
-def _is_wanted(publisher: Any) -> bool:
-    return bool(publisher.is_activated and publisher.get_subscription_count())
+def _overlay(answer: Answer) -> Image:
+    return message_from_array(draw_overlay(answer), "rgb8", image_header(answer))

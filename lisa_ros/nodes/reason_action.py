@@ -14,12 +14,8 @@ from rclpy.lifecycle import LifecycleNode
 
 from lisa_ros.action import Reason
 from lisa_ros.msg import Perception
-from lisa_ros.nodes.answers import Stage
+from lisa_ros.nodes.answers import ABOUT_THE_IMAGE, Stage
 from lisa_ros.types import Status
-
-# An answer about the image succeeds, whatever it says; anything else aborts the goal. Both carry
-# the answer.
-_SUCCEEDS = frozenset({Status.FOUND, Status.NOT_FOUND, Status.NO_DEPTH})
 
 OnProgress = Callable[[Stage, str], None]
 
@@ -99,7 +95,8 @@ def _finish(goal_handle: Any, perception: Perception) -> None:
 
 
 def _end_goal(perception: Perception, goal_handle: Any) -> Reason.Result:
-    if perception.status in _SUCCEEDS:
+    """Succeed with any answer about the image; all ends carry the answer."""
+    if perception.status in ABOUT_THE_IMAGE:
         goal_handle.succeed()
     elif perception.status == Status.CANCELED and goal_handle.is_cancel_requested:
         goal_handle.canceled()

@@ -31,6 +31,7 @@ def load_segmenter(parameters: PerceptionParameters) -> Segmenter:
         device=parameters.device,
         dtype=parameters.dtype,
         view=parameters.view or None,
+        conversation=parameters.conversation or None,
         prompt_template=parameters.prompt_template or None,
         found_threshold="auto" if threshold is None else threshold,
     )

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
+from lisa_ros.errors import LisaError
 from lisa_ros.nodes.answers import Answer, Request, quoted, unanswered
 from lisa_ros.types import Status
 
@@ -24,7 +25,7 @@ _Result = TypeVar("_Result")
 class ModelWorker:
     """Runs tasks and answers requests, one at a time, on its own thread.
 
-    answer: called on that thread for each request; it must return an `Answer` for whatever happens.
+    answer: called on that thread for each request; what it raises becomes an answer with ERROR.
     Every request that is handed in gets exactly one call of its `on_answer`.
     """
 
@@ -108,10 +109,18 @@ class ModelWorker:
             if task is not None:
                 _run_task(*task)
             elif request is not None:
-                answer = self._answer(request)
+                answer = self._answer_whatever_happens(request)
                 with self._changed:
                     self._running = None
                 _deliver(request, answer)
+
+    def _answer_whatever_happens(self, request: Request) -> Answer:
+        try:
+            return self._answer(request)
+        except Exception as error:  # one request must not end the model's only thread
+            _LOG.exception("answering %s failed", quoted(request.instruction))
+            reason = f"Unexpected {type(error).__name__}: {error}"
+            return unanswered(request, Status.ERROR, reason, LisaError.code)
 
 
 def _run_task(task: Callable[[], Any], future: Future[Any]) -> None:

@@ -11,6 +11,7 @@ import pytest
 from fakes import FakeSegmenter
 
 from lisa_ros.errors import DepthError, InstructionTooLongError, TransformError
+from lisa_ros.geometry import lift_mask
 from lisa_ros.nodes.answering import Answerer, AnswerSettings, TargetFrame
 from lisa_ros.nodes.answers import Answer, NoFrame, Request, Stage, StopSignal
 from lisa_ros.types import Intrinsics, NoDepth, RgbdFrame, Segmentation, Status, Target3D
@@ -215,6 +216,65 @@ def test_stop_takes_effect_at_the_next_stage_or_word(stage: Stage) -> None:
     answer = ask("the red box", stop_signal=stop, progress=progress)
     assert answer.status == Status.TIMEOUT
     assert Stage.LIFTING not in [seen for seen, _ in progress]
+
+
+class StopsAfter(FakeSegmenter):
+    """Stops the request when the model has said everything."""
+
+    def __init__(self, stop: StopSignal) -> None:
+        super().__init__()
+        self._stop = stop
+
+    def segment(self, image: Any, instruction: str, **options: Any) -> Segmentation:
+        segmentation = super().segment(image, instruction, **options)
+        self._stop.stop(Status.CANCELED, "replaced")
+        return segmentation
+
+
+@pytest.mark.parametrize("instruction", ["the red box", "the green box"])
+def test_stop_after_the_models_last_word_still_counts(instruction: str) -> None:
+    stop = StopSignal()
+    answer = ask(instruction, segmenter=StopsAfter(stop), stop_signal=stop)
+    assert (answer.status, answer.reason, answer.targets) == (Status.CANCELED, "replaced", ())
+
+
+def test_stop_while_lifting_still_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    stop = StopSignal()
+
+    def lift_slowly(*args: Any, **options: Any) -> Target3D | NoDepth:
+        stop.stop(Status.TIMEOUT, "late")
+        return lift_mask(*args, **options)
+
+    monkeypatch.setattr("lisa_ros.nodes.answering.lift_mask", lift_slowly)
+    answer = ask("the red box", stop_signal=stop)
+    assert (answer.status, answer.reason, answer.targets) == (Status.TIMEOUT, "late", ())
+
+
+@pytest.mark.parametrize(
+    ("mode", "threshold", "words"),
+    [
+        ("generated", None, "the model's own words decide"),
+        ("generated", 0.5, "the model's own words decide"),
+        ("prompted", None, "has no threshold"),
+        ("prompted", 0.5, "found_threshold has not been validated"),
+    ],
+)
+@pytest.mark.parametrize("instruction", ["the red box", "the green box", "the blue box"])
+def test_uncalibrated_answers_say_why(
+    instruction: str, mode: Any, threshold: float | None, words: str
+) -> None:
+    class Uncalibrated(FakeSegmenter):
+        def segment(self, image: Any, instruction: str, **options: Any) -> Segmentation:
+            answer = super().segment(image, instruction, **options)
+            return dataclasses.replace(answer, calibrated=False)
+
+    segmenter = Uncalibrated()
+    segmenter.capabilities = dataclasses.replace(segmenter.capabilities, found_threshold=threshold)
+    settings = dataclasses.replace(SETTINGS, mode=mode)
+    answer = ask(instruction, segmenter=segmenter, settings=settings)
+    assert words in answer.reason
+    assert answer.reason.count("Uncalibrated") == 1
+    assert "Uncalibrated" not in ask(instruction).reason
 
 
 def test_encoding_is_reused_for_the_same_frame_only() -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from lisa_ros.errors import LisaError
 from lisa_ros.nodes.answers import Answer, Request, StopSignal, unanswered
 from lisa_ros.nodes.worker import ModelWorker
 from lisa_ros.types import Status
@@ -128,6 +129,26 @@ def test_client_that_cannot_be_answered_does_not_end_the_worker(
     worker.submit(answers.request("cup"))
     assert answers.wait(1) == [("cup", Status.FOUND)]
     assert "'lost' could not be delivered" in caplog.text
+
+
+def test_model_that_raises_is_answered_and_the_next_request_too(
+    answers: Answers, caplog: pytest.LogCaptureFixture
+) -> None:
+    def answer(request: Request) -> Answer:
+        if request.instruction == "crash":
+            raise RuntimeError("a bug of ours")
+        return unanswered(request, Status.FOUND, "there")
+
+    worker = ModelWorker(answer)
+    worker.submit(answers.request("crash"))
+    assert answers.wait(1) == [("crash", Status.ERROR)]
+    assert answers.all[0].reason == "Unexpected RuntimeError: a bug of ours"
+    assert answers.all[0].error_code == LisaError.code
+    assert not worker.busy
+    worker.submit(answers.request("cup"))
+    assert answers.wait(2)[-1] == ("cup", Status.FOUND)
+    assert worker.close(WAIT_S)
+    assert "answering 'crash' failed" in caplog.text
 
 
 def test_failing_task_is_its_callers_problem(worker: ModelWorker, answers: Answers) -> None:
