@@ -26,7 +26,11 @@ class Phase(enum.Enum):
 
 @dataclass(frozen=True)
 class NodeState:
-    """A snapshot of the node. problem: why configuring failed, empty if it did not."""
+    """A snapshot of the node.
+
+    problem: why configuring failed, empty if it did not. frame_age_s: of the newest synchronised
+    set of messages, None without one.
+    """
 
     phase: Phase
     problem: str
@@ -35,6 +39,7 @@ class NodeState:
     busy: bool
     last_answer: Answer | None
     inputs: Mapping[str, StreamState]
+    frame_age_s: float | None
     time_jumps: int
     max_frame_age_s: float
 
@@ -80,24 +85,40 @@ def _node_status(name: str, state: NodeState) -> DiagnosticStatus:
 
 
 def _camera_status(name: str, state: NodeState) -> DiagnosticStatus:
-    problems = [
+    problems = _input_problems(state)
+    values = {"time jumps": str(state.time_jumps), "frame age [s]": _age(state.frame_age_s)}
+    for stream, seen in state.inputs.items():
+        values |= {
+            f"{stream} topic": seen.topic,
+            f"{stream} received": str(seen.received),
+            f"{stream} unmatched": str(seen.unmatched),
+            f"{stream} age [s]": _age(seen.age_s),
+        }
+    level = DiagnosticStatus.WARN if problems else DiagnosticStatus.OK
+    return _status(level, f"{name}: camera", "; ".join(problems) or "frames arrive", values)
+
+
+def _input_problems(state: NodeState) -> list[str]:
+    """Return what keeps a fresh frame from coming together, as `frames.Camera` will see it."""
+    single = [
         f"no {stream} on {seen.topic}"
         if seen.age_s is None
         else f"{stream} on {seen.topic} is {seen.age_s:.1f} s old"
         for stream, seen in state.inputs.items()
         if seen.age_s is None or abs(seen.age_s) > state.max_frame_age_s
     ]
-    values = {"time jumps": str(state.time_jumps)}
-    for stream, seen in state.inputs.items():
-        age = "never" if seen.age_s is None else f"{seen.age_s:.3f}"
-        values |= {
-            f"{stream} topic": seen.topic,
-            f"{stream} received": str(seen.received),
-            f"{stream} unmatched": str(seen.unmatched),
-            f"{stream} age [s]": age,
-        }
-    level = DiagnosticStatus.WARN if problems else DiagnosticStatus.OK
-    return _status(level, f"{name}: camera", "; ".join(problems) or "frames arrive", values)
+    if single:
+        return single
+    apart = "image, depth and camera_info arrive, but no three stamps match (sync_slop_s)"
+    if state.frame_age_s is None:
+        return [apart]
+    if abs(state.frame_age_s) > state.max_frame_age_s:
+        return [f"{apart}; the last that did are {state.frame_age_s:.1f} s old"]
+    return []
+
+
+def _age(age_s: float | None) -> str:
+    return "never" if age_s is None else f"{age_s:.3f}"
 
 
 def _status(level: bytes, name: str, message: str, values: Mapping[str, str]) -> DiagnosticStatus:

@@ -91,6 +91,12 @@ class Camera:
         with self._changed:
             return self._states()
 
+    def frame_age_s(self) -> float | None:
+        """Return the age of the newest synchronised frame by the node's clock; None without one."""
+        with self._changed:
+            newest = self._synchroniser.newest_set
+            return None if newest is None else self._age_s(newest.stamp_ns)
+
     def time_jumps(self) -> int:
         """Return how often the stamps jumped back."""
         with self._changed:

@@ -27,7 +27,7 @@ from lisa_ros.errors import ConfigurationError, LisaError
 from lisa_ros.nodes import parameters as node_parameters
 from lisa_ros.nodes.answering import Answerer, AnswerSettings, TargetFrame
 from lisa_ros.nodes.answers import Answer, Request, unanswered
-from lisa_ros.nodes.conversions import ModelFacts
+from lisa_ros.nodes.conversions import NO_MODEL, ModelFacts
 from lisa_ros.nodes.diagnostics import NodeState, Phase, diagnostics_message, why_not_active
 from lisa_ros.nodes.frame_decoding import CAMERA_INFO, DEPTH, IMAGE
 from lisa_ros.nodes.frames import Camera
@@ -41,12 +41,13 @@ from lisa_ros.types import Status
 if TYPE_CHECKING:
     from lisa_ros.inference.segmenter import Mode
 
-_NO_MODEL = (
+_MODEL_MISSING = (
     "No model is given. Set the parameter `model` to a LISA checkpoint: a directory, a hub id such "
     "as xinlai/LISA-7B-v1, or lisa-tiny, the small demonstration model that comes with this "
     "package. The README lists weights and their licences."
 )
-_CLOSE_TIMEOUT_S = 5.0
+# Of the 5 s that ros2 launch gives a node between SIGINT and SIGTERM.
+_CLOSE_TIMEOUT_S = 3.0
 # Transitions and parameters, requests, camera, diagnostics: none of them waits for another.
 _EXECUTOR_THREADS = 4
 
@@ -77,7 +78,12 @@ class PerceptionNode(LifecycleNode):
         group = MutuallyExclusiveCallbackGroup()
         self.create_timer(1.0, self._publish_diagnostics, callback_group=group, clock=_STEADY)
         if self._parameters_now().autostart:
-            self._autostart_timer = self.create_timer(0.01, self._autostart, clock=_STEADY)
+            # In a group of its own: it lasts as long as the model loads, and the services of
+            # lifecycle and parameters, which are in the default group, must answer meanwhile.
+            group = MutuallyExclusiveCallbackGroup()
+            self._autostart_timer = self.create_timer(
+                0.01, self._autostart, callback_group=group, clock=_STEADY
+            )
 
     def close(self) -> bool:
         """Stop all work; return False when the model's thread is stuck in a library's call."""
@@ -89,7 +95,7 @@ class PerceptionNode(LifecycleNode):
         """Load the model on the worker's thread; diagnostics and answers go on meanwhile."""
         parameters = self._parameters_now()
         if not parameters.model:
-            return self._refuse_to_configure(_NO_MODEL)
+            return self._refuse_to_configure(_MODEL_MISSING)
         self._phase = Phase.LOADING
         self.get_logger().info(f"loading {parameters.model} ...")
         started_s = time.monotonic()
@@ -174,6 +180,7 @@ class PerceptionNode(LifecycleNode):
 
     def _free_model(self) -> None:
         self._answerer = self._camera = self._desk.last_answer = None
+        self._desk.model = NO_MODEL
         release_device_memory()
 
     def _disconnect(self, reason: str) -> None:
@@ -184,9 +191,11 @@ class PerceptionNode(LifecycleNode):
 
     def _wait_for(self, future: futures.Future[None]) -> None:
         """Wait for the worker, but not beyond the end of the process."""
-        while not futures.wait([future], timeout=0.1).done:
-            if not self.context.ok():
-                raise ConfigurationError("the process ends while the model is loaded or freed")
+        # Not the answer of `wait`: it never counts a canceled future as done.
+        while not future.done() and self.context.ok():
+            futures.wait([future], timeout=0.1)
+        if future.cancelled() or not future.done():
+            raise ConfigurationError("the process ends while the model is loaded or freed")
         future.result()
 
     # Answers, parameters and diagnostics.
@@ -198,8 +207,8 @@ class PerceptionNode(LifecycleNode):
         return self._answerer.answer(request, _settings(self._parameters_now()))
 
     def _idle_reason(self) -> str:
-        active = self._phase is Phase.ACTIVE
-        return "" if active else why_not_active(self._phase, self._problem)
+        phase = self._phase  # read once: transitions change it on another thread
+        return "" if phase is Phase.ACTIVE else why_not_active(phase, self._problem)
 
     def _parameters_now(self) -> PerceptionParameters:
         return node_parameters.read(self)
@@ -224,6 +233,7 @@ class PerceptionNode(LifecycleNode):
             busy=self._worker.busy,
             last_answer=self._desk.last_answer,
             inputs={} if camera is None else camera.states(),
+            frame_age_s=None if camera is None else camera.frame_age_s(),
             time_jumps=0 if camera is None else camera.time_jumps(),
             max_frame_age_s=parameters.max_frame_age_s,
         )

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any, Protocol
 
 import rclpy
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+from rclpy.signals import uninstall_signal_handlers
 
 from lisa_ros.errors import LisaError
 
@@ -56,12 +57,11 @@ def run_node(
             print(f"The node cannot start: {error}", file=sys.stderr)
             return 2
     finally:
-        # A second Ctrl-C, which launch sends, must not interrupt the way out.
-        with suppress(KeyboardInterrupt):
-            stuck = node is not None and not node.close()
-            executor.shutdown(timeout_sec=1.0)
-            if node is not None:
-                node.destroy_node()
+        _ignore_signals()
+        stuck = node is not None and not node.close()
+        executor.shutdown(timeout_sec=1.0)
+        if node is not None:
+            node.destroy_node()
         rclpy.try_shutdown()
     if stuck:
         # The interpreter cannot end while a library call holds the thread; everything else is done.
@@ -69,6 +69,13 @@ def run_node(
         sys.stderr.flush()
         os._exit(0)
     return 0
+
+
+def _ignore_signals() -> None:
+    """Let nothing interrupt the way out: an impatient Ctrl-C, or the terminal's beside launch's."""
+    uninstall_signal_handlers()  # else rclpy would put the old ones back when it shuts down
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _spin(executor: MultiThreadedExecutor, node: RunnableNode) -> None:

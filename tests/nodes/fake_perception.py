@@ -1,6 +1,6 @@
 """The real perception node with the fake backend, run as a process by the tests.
 
-The model parameter says how loading goes: "broken" fails, "slow" takes three seconds.
+The model parameter says how loading goes: "broken" fails, "slow" takes some seconds.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def load(parameters: PerceptionParameters) -> MoodySegmenter:
     if parameters.model == "broken":
         raise CheckpointNotFoundError("no checkpoint 'broken'; expected a folder with config.json")
     if parameters.model == "slow":
-        time.sleep(3.0)
+        time.sleep(5.0)
     from moody_segmenter import MoodySegmenter  # late, as the real backend: it imports torch
 
     return MoodySegmenter()

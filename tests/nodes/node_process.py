@@ -35,9 +35,12 @@ class NodeProcess:
     def is_running(self) -> bool:
         return self._process.poll() is None
 
+    def send(self, signal_number: int) -> None:
+        self._process.send_signal(signal_number)
+
     def end(self, signal_number: int = signal.SIGINT) -> int:
         """Send a signal, wait for the end and return the exit code; staying is a failure."""
-        self._process.send_signal(signal_number)
+        self.send(signal_number)
         try:
             return self._process.wait(_END_TIMEOUT_S)
         except subprocess.TimeoutExpired:

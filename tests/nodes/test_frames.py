@@ -193,3 +193,14 @@ def test_states_count_and_age() -> None:
     assert states["image"].age_s == pytest.approx(0.125)
     assert states["depth"].age_s == pytest.approx(0.25)
     assert camera.time_jumps() == 0
+
+
+def test_age_of_the_newest_frame_is_that_of_matching_stamps() -> None:
+    camera = make_camera()
+    assert camera.frame_age_s() is None
+    camera.add("image", image(NOW_S))
+    camera.add("depth", depth(NOW_S - 0.5))
+    camera.add("camera_info", camera_info(NOW_S))
+    assert camera.frame_age_s() is None
+    fill(camera, NOW_S - 0.2)
+    assert camera.frame_age_s() == pytest.approx(0.2)

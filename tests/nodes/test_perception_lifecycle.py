@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +16,7 @@ pytest.importorskip("lisa_ros.msg")
 from conftest import FAKE_PERCEPTION, StartNode
 from diagnostic_msgs.msg import DiagnosticStatus
 from lifecycle_msgs.msg import Transition
-from lifecycle_msgs.srv import ChangeState
+from lifecycle_msgs.srv import ChangeState, GetState
 from node_process import NodeProcess
 from red_box_camera import BOX_POSITION_M, RedBoxCamera
 from robot_client import RobotClient, wait_until
@@ -243,6 +244,39 @@ def test_signals_end_the_node_with_zero(
         wait_until(lambda: _diagnostics(robot, f"{name}: node", "answering"), "its work")
     assert process.end(signal_number) == 0, process.log
     assert "Traceback" not in process.log
+
+
+def test_impatient_second_signal_does_not_spoil_the_end(
+    robot: RobotClient, start_node: StartNode
+) -> None:
+    name = "twice_interrupted"
+    # Loading lasts longer than the node waits for it, so that the second signal meets its way out.
+    process = start_node(name, FAKE_PERCEPTION, "--ros-args", "-r", f"__node:={name}", model="slow")
+    wait_until(lambda: _diagnostics(robot, f"{name}: node", "loading"), "its loading")
+    process.send(signal.SIGINT)
+    time.sleep(0.3)
+    assert process.is_running()
+    assert process.end(signal.SIGINT) == 0, process.log
+    assert "Traceback" not in process.log
+
+
+def test_services_answer_while_autostart_loads(robot: RobotClient, start_node: StartNode) -> None:
+    name = "loading_slowly"
+    process = start_node(name, FAKE_PERCEPTION, "--ros-args", "-r", f"__node:={name}", model="slow")
+    wait_until(lambda: _diagnostics(robot, f"{name}: node", "loading"), "its loading")
+    state = robot.call(GetState, f"{name}/get_state", GetState.Request()).current_state.label
+    assert state == "configuring"
+    assert process.end() == 0, process.log
+
+
+def test_freed_model_is_no_longer_named(
+    robot: RobotClient, active: None, camera: RedBoxCamera
+) -> None:
+    assert robot.ask("the red box").model == "fake"
+    robot.transition("deactivate")
+    robot.transition("cleanup")
+    answer = robot.ask("the red box")
+    assert (answer.status, answer.model, answer.demo_model) == (Status.REJECTED, "", False)
 
 
 def _node_diagnostics(robot: RobotClient, words: str) -> DiagnosticStatus:
