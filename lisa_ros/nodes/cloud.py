@@ -10,6 +10,7 @@ from sensor_msgs.msg import PointCloud2, PointField
 from lisa_ros.geometry import deproject
 from lisa_ros.nodes.answers import Answer
 from lisa_ros.nodes.conversions import image_header, label_image
+from lisa_ros.types import Float32Array, Float64Array, Intrinsics
 
 _POINT = np.dtype([("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("rgb", "<u4"), ("target_id", "<u1")])
 
@@ -24,8 +25,8 @@ def target_cloud_message(answer: Answer) -> PointCloud2 | None:
     frame = answer.frame
     if labels is None or frame is None or frame.depth_m is None or frame.intrinsics is None:
         return None
-    xyz = deproject(frame.depth_m, frame.intrinsics)
-    shown = (labels > 0) & np.isfinite(xyz[:, :, 2])
+    xyz = _points(frame.depth_m, frame.intrinsics, frame.rays)
+    shown = (labels > 0) & np.isfinite(xyz).all(axis=2)
     red, green, blue = (frame.image[shown][:, channel].astype(np.uint32) for channel in range(3))
     points = np.empty(int(shown.sum()), dtype=_POINT)
     points["x"], points["y"], points["z"] = xyz[shown].T
@@ -44,6 +45,15 @@ def target_cloud_message(answer: Answer) -> PointCloud2 | None:
         data=data,
         is_dense=True,
     )
+
+
+def _points(
+    depth_m: Float32Array, intrinsics: Intrinsics, rays: Float64Array | None
+) -> Float32Array:
+    """Return the points f32[H,W,3] m of all pixels, NaN where there is no depth or no ray."""
+    if rays is None:
+        return deproject(depth_m, intrinsics)
+    return np.dstack([rays * depth_m[:, :, None], depth_m]).astype(np.float32)
 
 
 def _fields() -> list[PointField]:

@@ -11,8 +11,9 @@ pytest.importorskip("rclpy")
 pytest.importorskip("lisa_ros.msg")
 
 from lisa_ros.msg import Perception
+from sensor_msgs.msg import PointCloud2
 
-from lisa_ros.geometry import quaternion_to_matrix
+from lisa_ros.geometry import CameraModel, LensDistortion, quaternion_to_matrix
 from lisa_ros.nodes.answers import Answer, FoundTarget
 from lisa_ros.nodes.cloud import target_cloud_message
 from lisa_ros.nodes.conversions import (
@@ -194,6 +195,15 @@ def test_answer_without_a_frame_has_no_pictures_and_no_sentinels() -> None:
 
 def test_cloud_holds_the_measured_pixels_of_the_masks() -> None:
     cloud = target_cloud_message(make_answer())
+    points = cloud_points(cloud)
+    assert len(points) == cloud.width == np.count_nonzero(NEAR | FAR) - 1
+    assert set(points["target_id"]) == {1, 2}
+    assert set(points["rgb"]) == {0x282828}
+    np.testing.assert_allclose(points["z"], 1.5)
+    assert points["x"].min() == pytest.approx((2 - 3.5) / 10 * 1.5)
+
+
+def cloud_points(cloud: PointCloud2) -> np.ndarray:
     fields = {field.name: field.offset for field in cloud.fields}
     names = ["x", "y", "z", "rgb", "target_id"]
     formats = ["<f4", "<f4", "<f4", "<u4", "u1"]
@@ -205,12 +215,30 @@ def test_cloud_holds_the_measured_pixels_of_the_masks() -> None:
             "itemsize": cloud.point_step,
         }
     )
-    points = np.frombuffer(cloud.data, dtype=layout)
-    assert len(points) == cloud.width == np.count_nonzero(NEAR | FAR) - 1
-    assert set(points["target_id"]) == {1, 2}
-    assert set(points["rgb"]) == {0x282828}
-    np.testing.assert_allclose(points["z"], 1.5)
-    assert points["x"].min() == pytest.approx((2 - 3.5) / 10 * 1.5)
+    return np.frombuffer(cloud.data, dtype=layout)
+
+
+def test_cloud_of_a_distorted_camera_follows_its_rays() -> None:
+    answer = make_answer()
+    frame = answer.frame
+    camera = CameraModel(frame.intrinsics, LensDistortion("plumb_bob", (-0.3, 0.1, 0.01, 0.02)))
+    bent = dataclasses.replace(frame, rays=camera.ray_grid())
+    points = cloud_points(target_cloud_message(dataclasses.replace(answer, frame=bent)))
+    straight = cloud_points(target_cloud_message(answer))
+    measured = (NEAR | FAR) & np.isfinite(frame.depth_m)
+    np.testing.assert_allclose(points["x"], bent.rays[measured][:, 0] * 1.5, rtol=1e-6)
+    np.testing.assert_allclose(points["y"], bent.rays[measured][:, 1] * 1.5, rtol=1e-6)
+    np.testing.assert_array_equal(points["z"], straight["z"])
+    assert np.abs(points["x"] - straight["x"]).max() > 0.01
+
+
+def test_cloud_leaves_out_pixels_without_a_ray() -> None:
+    answer = make_answer()
+    rays = np.zeros((6, 8, 2))
+    rays[3, 4] = np.nan
+    frame = dataclasses.replace(answer.frame, rays=rays)
+    cloud = target_cloud_message(dataclasses.replace(answer, frame=frame))
+    assert cloud.width == target_cloud_message(answer).width - 1
 
 
 def test_markers_remove_the_old_ones_and_show_what_is_located() -> None:
