@@ -23,8 +23,6 @@ SEG_TOKEN = "[SEG]"
 IM_START_TOKEN = "<im_start>"
 IM_END_TOKEN = "<im_end>"
 
-DEFAULT_MODEL_MAX_LENGTH = 512
-
 
 class Span(NamedTuple):
     """A piece of a prompt. Special tokens are recognised in trusted text only."""
@@ -48,21 +46,19 @@ class LisaTokenizer:
         bos_token: str = "<s>",
         eos_token: str = "</s>",
         unk_token: str = "<unk>",
-        model_max_length: int = DEFAULT_MODEL_MAX_LENGTH,
     ) -> None:
         """Raise TokenizerError when `[SEG]`, `<im_start>` or `<im_end>` is not exactly one id."""
         self._sentencepiece = _parse_sentencepiece(sentencepiece_model)
         self._n_pieces: int = self._sentencepiece.get_piece_size()
         self._added = dict(added_tokens)
         self._check_added_tokens()
+        for token in (SEG_TOKEN, IM_START_TOKEN, IM_END_TOKEN):
+            self._check_is_added(token)
         self._special = {t: self._special_id(t) for t in (bos_token, eos_token, unk_token)}
         self.bos_id = self._special[bos_token]
         self.eos_id = self._special[eos_token]
         self.pad_id = self._special[unk_token]  # upstream pads with <unk>
-        self.seg_id = self._added_id(SEG_TOKEN)
-        self.im_start_id = self._added_id(IM_START_TOKEN)
-        self.im_end_id = self._added_id(IM_END_TOKEN)
-        self.model_max_length = model_max_length
+        self.seg_id = self._added[SEG_TOKEN]
         self._token_of_id = {i: t for t, i in {**self._special, **self._added}.items()}
         self._splitter = _longest_match((*self._added, *self._special))
         self._prompt_splitter = _longest_match((*self._added, *self._special, IMAGE_TOKEN))
@@ -86,7 +82,6 @@ class LisaTokenizer:
         return cls(
             _read_bytes(folder / "tokenizer.model"),
             _read_added_tokens(folder / "added_tokens.json"),
-            model_max_length=_max_length(settings),
             **names,
         )
 
@@ -178,14 +173,13 @@ class LisaTokenizer:
             return IMAGE_TOKEN_INDEX
         return self._added[token] if token in self._added else self._special[token]
 
-    def _added_id(self, token: str) -> int:
+    def _check_is_added(self, token: str) -> None:
         if token not in self._added:
             raise TokenizerError(
                 f"{token} is not among the added tokens ({', '.join(self._added) or 'none'}), so "
                 "it would be several ids instead of one. Use the tokenizer files of the LISA "
                 "checkpoint itself."
             )
-        return self._added[token]
 
     def _special_id(self, token: str) -> int:
         index = int(self._sentencepiece.piece_to_id(token))
@@ -259,9 +253,3 @@ def _token_text(value: Any, folder: Path) -> str:
     if not isinstance(text, str):
         raise TokenizerError(f"A special token of {folder} is {value!r}, expected its text.")
     return text
-
-
-def _max_length(settings: Mapping[str, Any]) -> int:
-    """Read the limit; transformers writes 1e30 for "none", which is no length of a prompt."""
-    length = settings.get("model_max_length")
-    return int(length) if isinstance(length, int) and length < 10**9 else DEFAULT_MODEL_MAX_LENGTH
