@@ -75,7 +75,10 @@ def test_clip_equals_transformers_own_processor(hw):
     theirs = CLIPImageProcessorPil(
         size={"shortest_edge": 56}, crop_size={"height": 56, "width": 56}
     )
-    expected = theirs(images=Image.fromarray(image), return_tensors="pt")["pixel_values"][0]
+    batch = theirs(
+        images=Image.fromarray(image), return_tensors="pt", input_data_format="channels_last"
+    )
+    expected = batch["pixel_values"][0]
     torch.testing.assert_close(clip_input(image, PROCESSOR), expected, rtol=0, atol=3e-7)
 
 
