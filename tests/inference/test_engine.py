@@ -153,7 +153,7 @@ def test_no_wording_of_an_earlier_turn_injects_a_token():
 
 
 def test_a_used_answer_can_be_history_with_the_same_ids():
-    answer = ENGINE.segment(IMAGE, "the mug")
+    answer = LisaEngine(LISA, found_threshold=None).segment(IMAGE, "the mug")
     ids = ENGINE.prompt_ids("and?", [Turn(answer.prompt_text, answer.text)])
     text = (
         f"{prompts.LLAVA_V1.opening}{prompts.IMAGE_PREFIX}the mug Please output segmentation mask. "
@@ -274,7 +274,9 @@ def test_letterbox_shows_what_the_centre_crop_hides():
     wide = noise_image(20, 60)
     hidden = wide.copy()
     hidden[:, :15] = 255 - hidden[:, :15]
-    center, letterbox = LisaEngine(LISA, view="center"), LisaEngine(LISA, view="letterbox")
+    center, letterbox = (
+        LisaEngine(LISA, view=view, found_threshold=None) for view in ("center", "letterbox")
+    )
 
     def change(engine):
         answers = [engine.segment(i, "mug").seg_embeddings for i in (wide, hidden)]

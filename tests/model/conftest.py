@@ -3,14 +3,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tiny_lisa import build_tiny, save_tiny
+from checkpoint_folders import save_tiny
+from random_lisa import random_network
 
 from lisa_ros.model.lisa import LisaForCausalLM
 
 
 @pytest.fixture(scope="session")
 def tiny_model() -> LisaForCausalLM:
-    return build_tiny()
+    return random_network()
 
 
 @pytest.fixture

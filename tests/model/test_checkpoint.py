@@ -7,17 +7,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
-from tiny_lisa import (
-    GOLDEN,
+from checkpoint_folders import (
     WEIGHTS,
     assert_equal_weights,
-    build_tiny,
     change_weights,
     save_tiny,
     split_into_bins,
     weights_of,
 )
+from random_lisa import GOLDEN, random_network
+from safetensors.torch import load_file, save_file
 
 from lisa_ros.errors import CheckpointMismatchError
 from lisa_ros.model import checkpoint as checkpoint_module
@@ -166,7 +165,7 @@ def test_a_checkpoint_is_called_as_it_was_asked_for(
 
 
 def test_saving_replaces_the_old_checkpoint(tiny_checkpoint: Path) -> None:
-    other = build_tiny(seed=9)
+    other = random_network(seed=9)
     (tiny_checkpoint / "left-over").write_text("of an older version")
     save_tiny(tiny_checkpoint, other)
     assert_equal_weights(load_checkpoint(tiny_checkpoint).model, weights_of(other))
@@ -182,6 +181,6 @@ def test_a_failed_save_leaves_the_old_checkpoint(
 
     monkeypatch.setattr(checkpoint_module, "save_file", full_disk)
     with pytest.raises(OSError, match="no space left"):
-        save_tiny(tiny_checkpoint, build_tiny(seed=9))
+        save_tiny(tiny_checkpoint, random_network(seed=9))
     assert_equal_weights(load_checkpoint(tiny_checkpoint).model, weights_of(tiny_model))
     assert [p.name for p in tiny_checkpoint.parent.iterdir()] == [tiny_checkpoint.name]

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_lisa import GOLDEN, WEIGHTS, change_weights, split_into_bins
+from checkpoint_folders import WEIGHTS, change_weights, split_into_bins
+from random_lisa import GOLDEN
 
 from lisa_ros.errors import (
     CheckpointCorruptError,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from random_lisa import CLIP_SIZES
 from safetensors.torch import save_file
-from tiny_lisa import CLIP_SIZES
 from transformers import CLIPConfig, CLIPModel
 
 from lisa_ros.errors import (

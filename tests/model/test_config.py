@@ -6,7 +6,7 @@ import dataclasses
 import json
 
 import pytest
-from tiny_lisa import GOLDEN, LISA_SIZES
+from random_lisa import GOLDEN, LISA_SIZES
 
 from lisa_ros.errors import CheckpointMismatchError, ConfigurationError
 from lisa_ros.model.config import LisaConfig

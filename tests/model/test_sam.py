@@ -7,7 +7,7 @@ import sys
 
 import pytest
 import torch
-from tiny_lisa import SAM_SIZES
+from random_lisa import SAM_SIZES
 
 from lisa_ros.errors import ModelError
 from lisa_ros.model.sam import Sam

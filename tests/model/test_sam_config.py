@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 import torch
-from tiny_lisa import SAM_SIZES
+from random_lisa import SAM_SIZES
 
 from lisa_ros.errors import CheckpointMismatchError
 from lisa_ros.model.sam import Sam
