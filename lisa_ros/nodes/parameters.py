@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import Field, dataclass, field, fields
-from typing import Any, get_type_hints
+from typing import Any
 
 import numpy as np
 
@@ -169,6 +169,8 @@ def refusal(name: str, value: Any, *, configured: bool) -> str | None:
         return f"{name} is {value!r}; expected one of {', '.join(map(repr, choices))}"
     if name == "prompt_template" and value and "{instruction}" not in value:
         return f"prompt_template {value!r} does not contain {{instruction}}"
+    if spec.default is None and value is not None and not _is_of_floats(value, spec):
+        return f"{name} is {value!r}; expected {_FLOATS[str(spec.type)]}, or nothing at all"
     if name == "camera_to_target" and value is not None and len(value) != 7:
         return f"camera_to_target has {len(value)} numbers; expected 7: x, y, z, qx, qy, qz, qw"
     if change is Change.UNCONFIGURED and configured:
@@ -179,13 +181,9 @@ def refusal(name: str, value: Any, *, configured: bool) -> str | None:
 def declare(node: Any) -> None:
     """Declare every parameter on a node; an override that cannot be is rclpy's exception."""
     from rcl_interfaces.msg import ParameterDescriptor
-    from rclpy.parameter import Parameter
 
-    types = get_type_hints(PerceptionParameters)
     for name, spec in specifications().items():
-        unset_type = _UNSET_TYPES.get(types[name])
-        initial = spec.default if unset_type is None else Parameter.Type[unset_type]
-        node.declare_parameter(name, initial, ParameterDescriptor(**_descriptor(spec)))
+        node.declare_parameter(name, spec.default, ParameterDescriptor(**_descriptor(spec)))
 
 
 def read(node: Any) -> PerceptionParameters:
@@ -216,8 +214,17 @@ def camera_pose(parameters: PerceptionParameters) -> Float64Array | None:
     return make_transform(pose[:3], pose[3:])
 
 
-# A parameter that may be "not set" is declared by its type alone.
-_UNSET_TYPES = {float | None: "DOUBLE", tuple[float, ...] | None: "DOUBLE_ARRAY"}
+# What rclpy does not check, because these may also be "not set".
+_FLOATS = {
+    "float | None": "a floating-point number, such as 1.0",
+    "tuple[float, ...] | None": "an array of floating-point numbers, such as 1.0",
+}
+
+
+def _is_of_floats(value: Any, spec: Field[Any]) -> bool:
+    if spec.type == "float | None":
+        return isinstance(value, float)
+    return not isinstance(value, str | int | float) and all(isinstance(v, float) for v in value)
 
 
 def _plain(parameter: Any) -> Any:
@@ -232,6 +239,9 @@ def _descriptor(spec: Field[Any]) -> dict[str, Any]:
     unit = f" [{facts['unit']}]" if facts["unit"] else ""
     descriptor: dict[str, Any] = {
         "description": f"{facts['description']}{unit}",
+        # With a fixed type rclpy answers a request for many parameters, as `ros2 param dump` makes
+        # it, with none at all while one of them is not set.
+        "dynamic_typing": spec.default is None,
         "read_only": facts["change"] is Change.AT_START,
         "additional_constraints": f"May change {facts['change'].value}."
         + (f" One of {', '.join(map(repr, facts['choices']))}." if facts["choices"] else ""),

@@ -52,6 +52,11 @@ def test_declarations_are_complete() -> None:
         ("prompt_template", "no place", "{instruction}"),
         ("camera_to_target", [1.0, 2.0], "expected 7"),
         ("view", "tiles", "'center'"),
+        ("conversation", "chat", "'llava_llama_2'"),
+        ("found_threshold", 1, "such as 1.0"),
+        ("found_threshold", "null", "or nothing at all"),
+        ("camera_to_target", [0, 0, 0, 0, 0, 0, 1], "array of floating-point numbers"),
+        ("camera_to_target", "null", "array of floating-point numbers"),
     ],
 )
 def test_values_that_cannot_be_are_refused_with_the_reason(

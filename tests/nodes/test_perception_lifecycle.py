@@ -18,11 +18,14 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 from node_process import NodeProcess
+from rcl_interfaces.msg import ParameterType
+from rcl_interfaces.srv import GetParameters
 from red_box_camera import BOX_POSITION_M, RedBoxCamera
 from robot_client import RobotClient, wait_until
 from std_msgs.msg import String
 
 from lisa_ros.nodes.images import color_from_message
+from lisa_ros.nodes.parameters import specifications
 from lisa_ros.types import Status
 
 pytestmark = pytest.mark.ros
@@ -167,6 +170,17 @@ def test_parameters_say_why_a_value_is_refused(robot: RobotClient, active: None)
     assert "read-only" in robot.set_parameter("autostart", True)
     assert robot.set_parameter("mode", "generated") == ""
     assert robot.set_parameter("mode", "prompted") == ""
+
+
+def test_all_parameters_can_be_read_at_once(
+    robot: RobotClient, idle_perception: NodeProcess
+) -> None:
+    names = list(specifications())
+    request = GetParameters.Request(names=names)
+    values = robot.call(GetParameters, "perception/get_parameters", request).values
+    types = dict(zip(names, [value.type for value in values], strict=True))
+    not_set = {name for name, kind in types.items() if kind == ParameterType.PARAMETER_NOT_SET}
+    assert not_set == {"found_threshold", "camera_to_target"}
 
 
 def test_target_frame_by_a_fixed_extrinsic(
