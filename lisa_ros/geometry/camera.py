@@ -62,7 +62,8 @@ class CameraModel:
     def ray_grid(self) -> Float64Array:
         """Give the rays f64[H,W,2] = (x/z, y/z) of all pixels; NaN where the lens images nothing.
 
-        Costs milliseconds for a distorted camera and never changes: compute it once per camera.
+        For a distorted camera of 640x480 it takes 0.1 to 0.4 s (one core of a busy machine, the
+        longest for a wide lens that does not fill the image); it never changes: compute it once.
         """
         rays = ray_grid(self.intrinsics)
         return rays if self.distortion is None else self.distortion.undistort(rays)

@@ -19,7 +19,8 @@ from lisa_ros.types import Float64Array
 # Coefficients that each model may come with; what is left out is zero.
 _COEFFICIENTS = {"plumb_bob": (4, 5), "rational_polynomial": (4, 5, 8), "equidistant": (4,)}
 _NEWTON_STEPS = 30
-_CONVERGED = 1e-10
+# Newton's step from a miss like this leaves one of about its square.
+_CONVERGED = 1e-7
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,8 @@ class LensDistortion:
         """Map ideal rays f64[...,2] to where the lens images them, f64[...,2]."""
         if self.model == "equidistant":
             return self._distort_fisheye(np.asarray(rays, np.float64))
-        return self._distort_brown(np.asarray(rays, np.float64))[0]
+        rays = np.asarray(rays, np.float64)
+        return np.stack(self._distort_brown(rays[..., 0], rays[..., 1])[:2], axis=-1)
 
     def undistort(self, distorted: Float64Array) -> Float64Array:
         """Map imaged coordinates f64[...,2] to ideal rays f64[...,2]; inverse of `distort`.
@@ -67,47 +69,50 @@ class LensDistortion:
             return self._undistort_fisheye(distorted)
         return self._undistort_brown(distorted)
 
-    def _distort_brown(self, rays: Float64Array) -> tuple[Float64Array, Float64Array]:
-        """Distort, and give the Jacobian f64[...,2,2] with it."""
+    def _distort_brown(
+        self, x: Float64Array, y: Float64Array
+    ) -> tuple[Float64Array, Float64Array, Float64Array, Float64Array, Float64Array]:
+        """Distort rays: give x', y' and their derivatives dx'/dx, dx'/dy = dy'/dx, dy'/dy."""
         k1, k2, p1, p2, k3, k4, k5, k6 = (*self.d, *(0.0,) * (8 - len(self.d)))
-        x, y = rays[..., 0], rays[..., 1]
-        r2 = x * x + y * y
+        x2, y2, xy = x * x, y * y, x * y
+        r2 = x2 + y2
         upper = 1 + r2 * (k1 + r2 * (k2 + r2 * k3))
         lower = 1 + r2 * (k4 + r2 * (k5 + r2 * k6))
         radial = upper / lower
-        # d radial / d r²
-        rate = (
+        # 2 · d radial / d r²
+        rate = (2 / lower) * (
             (k1 + r2 * (2 * k2 + 3 * r2 * k3)) - radial * (k4 + r2 * (2 * k5 + 3 * r2 * k6))
-        ) / lower
-        image = np.stack(
-            [
-                x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x),
-                y * radial + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y,
-            ],
-            axis=-1,
         )
-        jacobian = np.empty((*r2.shape, 2, 2))
-        jacobian[..., 0, 0] = radial + 2 * x * x * rate + 2 * p1 * y + 6 * p2 * x
-        jacobian[..., 1, 1] = radial + 2 * y * y * rate + 6 * p1 * y + 2 * p2 * x
-        jacobian[..., 0, 1] = 2 * x * y * rate + 2 * p1 * x + 2 * p2 * y
-        jacobian[..., 1, 0] = jacobian[..., 0, 1]
-        return image, jacobian
+        return (
+            x * radial + 2 * p1 * xy + p2 * (r2 + 2 * x2),
+            y * radial + p1 * (r2 + 2 * y2) + 2 * p2 * xy,
+            radial + x2 * rate + 2 * p1 * y + 6 * p2 * x,
+            xy * rate + 2 * p1 * x + 2 * p2 * y,
+            radial + y2 * rate + 6 * p1 * y + 2 * p2 * x,
+        )
 
     def _undistort_brown(self, distorted: Float64Array) -> Float64Array:
-        rays = distorted.copy()
-        with np.errstate(all="ignore"):  # where it diverges the answer is NaN, below
+        wanted = distorted.reshape(-1, 2)
+        rays = np.full_like(wanted, np.nan)
+        open_, x, y = np.arange(len(wanted)), wanted[:, 0], wanted[:, 1]
+        with np.errstate(all="ignore"):  # where it diverges the answer is NaN
             for _ in range(_NEWTON_STEPS):
-                image, jacobian = self._distort_brown(rays)
-                miss = image - distorted
-                if not np.any(np.abs(miss) > _CONVERGED):
+                image_x, image_y, xx, xy, yy = self._distort_brown(x, y)
+                miss_x, miss_y = image_x - wanted[open_, 0], image_y - wanted[open_, 1]
+                determinant = xx * yy - xy * xy
+                x = x - (yy * miss_x - xy * miss_y) / determinant
+                y = y - (xx * miss_y - xy * miss_x) / determinant
+                miss = np.maximum(np.abs(miss_x), np.abs(miss_y))
+                done = miss <= _CONVERGED
+                # A negative determinant is a solution behind the turning point: no real ray is
+                # imaged there.
+                found = done & (determinant > 0)
+                rays[open_[found]] = np.column_stack([x[found], y[found]])
+                left = ~done & np.isfinite(x) & np.isfinite(y)
+                open_, x, y = open_[left], x[left], y[left]
+                if not len(open_):
                     break
-                rays -= _solve(jacobian, miss)
-            image, jacobian = self._distort_brown(rays)
-            # A negative determinant is a solution behind the turning point: no real ray goes there.
-            folded = _determinant(jacobian) <= 0
-            lost = ~(np.abs(image - distorted).max(axis=-1) < 1e3 * _CONVERGED) | folded
-        rays[lost] = np.nan
-        return rays
+        return rays.reshape(distorted.shape)
 
     def _distort_fisheye(self, rays: Float64Array) -> Float64Array:
         radius = np.linalg.norm(rays, axis=-1)
@@ -121,8 +126,10 @@ class LensDistortion:
             for _ in range(_NEWTON_STEPS):
                 value, rate = self._bend(theta)
                 theta = theta - (value - bent) / rate
+                if not np.any(np.abs(value - bent) > _CONVERGED):
+                    break
             value, rate = self._bend(theta)
-            found = (np.abs(value - bent) < 1e3 * _CONVERGED) & (rate > 0)
+            found = (np.abs(value - bent) <= _CONVERGED) & (rate > 0)
             found &= (theta >= 0) & (theta < np.pi / 2)
         radius = np.tan(np.where(found, theta, np.nan))
         return distorted * _ratio(radius, bent)[..., None]
@@ -134,20 +141,6 @@ class LensDistortion:
         value = theta * (1 + t2 * (k1 + t2 * (k2 + t2 * (k3 + t2 * k4))))
         rate = 1 + t2 * (3 * k1 + t2 * (5 * k2 + t2 * (7 * k3 + t2 * 9 * k4)))
         return value, rate
-
-
-def _determinant(matrix: Float64Array) -> Float64Array:
-    determinant: Float64Array = (
-        matrix[..., 0, 0] * matrix[..., 1, 1] - matrix[..., 0, 1] * matrix[..., 1, 0]
-    )
-    return determinant
-
-
-def _solve(matrix: Float64Array, right: Float64Array) -> Float64Array:
-    """Solve many 2x2 systems; a singular one gives inf or NaN (np.linalg.solve would raise)."""
-    x = matrix[..., 1, 1] * right[..., 0] - matrix[..., 0, 1] * right[..., 1]
-    y = matrix[..., 0, 0] * right[..., 1] - matrix[..., 1, 0] * right[..., 0]
-    return np.stack([x, y], axis=-1) / _determinant(matrix)[..., None]
 
 
 def _ratio(numerator: Float64Array, denominator: Float64Array) -> Float64Array:

@@ -54,6 +54,26 @@ def test_beyond_the_turning_point_there_is_no_ray() -> None:
     assert np.all(np.isnan(fisheye.undistort(np.array([1.6, 0.0]))))  # 91.7 degrees off the axis
 
 
+def test_pixels_without_a_ray_do_not_cost_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wide lens whose corners image nothing: only the few that do not converge go on."""
+    lens = LENSES[2][0]
+    camera = CameraModel(Intrinsics(250.0, 250.0, 319.5, 239.5, 640, 480), lens)
+    evaluated: list[int] = []
+    distort = LensDistortion._distort_brown
+
+    def counting(self: LensDistortion, x: np.ndarray, y: np.ndarray) -> object:
+        evaluated.append(x.size)
+        return distort(self, x, y)
+
+    monkeypatch.setattr(LensDistortion, "_distort_brown", counting)
+    rays = camera.ray_grid()
+    lost = np.isnan(rays).any(axis=-1)
+    assert 0.01 < lost.mean() < 0.2
+    assert sum(evaluated) < 10 * lost.size
+    imaged = lens.distort(rays)[~lost]
+    np.testing.assert_allclose(imaged, CameraModel(camera.intrinsics).ray_grid()[~lost], atol=1e-9)
+
+
 def test_lifting_from_a_distorted_image_finds_the_point() -> None:
     """A patch of a wall at 1.2 m, imaged by a distorting lens, is lifted to where it is."""
     lens, intrinsics = LENSES[1][0], Intrinsics(300.0, 300.0, 160.0, 120.0, 320, 240)
