@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -246,9 +245,7 @@ def test_signals_end_the_node_with_zero(
     busy: bool,
 ) -> None:
     name = "ending_" + "".join(c if c.isalnum() else "_" for c in request.node.callspec.id)
-    remaps = [f"__node:={name}", "instruction:=end/instruction", "result:=end/result"]
-    command = ["--ros-args", *(part for remap in remaps for part in ("-r", remap))]
-    process = start_node(name, FAKE_PERCEPTION, *command, **parameters)
+    process = _start_beside(start_node, name, **parameters)
     wait_until(lambda: _diagnostics(robot, f"{name}: node", ""), "its diagnostics")
     if busy:
         wait_until(lambda: _diagnostics(robot, f"{name}: camera", "frames arrive"), "frames")
@@ -260,23 +257,9 @@ def test_signals_end_the_node_with_zero(
     assert "Traceback" not in process.log
 
 
-def test_impatient_second_signal_does_not_spoil_the_end(
-    robot: RobotClient, start_node: StartNode
-) -> None:
-    name = "twice_interrupted"
-    # Loading lasts longer than the node waits for it, so that the second signal meets its way out.
-    process = start_node(name, FAKE_PERCEPTION, "--ros-args", "-r", f"__node:={name}", model="slow")
-    wait_until(lambda: _diagnostics(robot, f"{name}: node", "loading"), "its loading")
-    process.send(signal.SIGINT)
-    time.sleep(0.3)
-    assert process.is_running()
-    assert process.end(signal.SIGINT) == 0, process.log
-    assert "Traceback" not in process.log
-
-
 def test_services_answer_while_autostart_loads(robot: RobotClient, start_node: StartNode) -> None:
     name = "loading_slowly"
-    process = start_node(name, FAKE_PERCEPTION, "--ros-args", "-r", f"__node:={name}", model="slow")
+    process = _start_beside(start_node, name, model="slow")
     wait_until(lambda: _diagnostics(robot, f"{name}: node", "loading"), "its loading")
     state = robot.call(GetState, f"{name}/get_state", GetState.Request()).current_state.label
     assert state == "configuring"
@@ -291,6 +274,13 @@ def test_freed_model_is_no_longer_named(
     robot.transition("cleanup")
     answer = robot.ask("the red box")
     assert (answer.status, answer.model, answer.demo_model) == (Status.REJECTED, "", False)
+
+
+def _start_beside(start_node: StartNode, name: str, **parameters: str) -> NodeProcess:
+    """Start a second node, whose instructions and results are its own."""
+    remaps = [f"__node:={name}", "instruction:=end/instruction", "result:=end/result"]
+    command = ["--ros-args", *(part for remap in remaps for part in ("-r", remap))]
+    return start_node(name, FAKE_PERCEPTION, *command, **parameters)
 
 
 def _node_diagnostics(robot: RobotClient, words: str) -> DiagnosticStatus:

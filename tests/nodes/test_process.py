@@ -1,0 +1,33 @@
+"""How a node's process ends."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("rclpy")
+pytest.importorskip("lisa_ros.msg")
+
+from conftest import StartNode
+from robot_client import wait_until
+
+pytestmark = pytest.mark.ros
+
+
+@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
+def test_second_signal_does_not_interrupt_the_way_out(
+    start_node: StartNode, second: signal.Signals
+) -> None:
+    process = start_node(
+        f"leisurely_{second.name}", str(Path(__file__).with_name("leisurely_node.py"))
+    )
+    wait_until(lambda: "spinning" in process.log, "the node")
+    process.send(signal.SIGINT)
+    wait_until(lambda: "closing" in process.log, "its end")
+    time.sleep(0.3)
+    assert process.end(second) == 0, process.log
+    assert process.log.split()[-3:] == ["closing", "closed", "destroyed"]
+    assert "Traceback" not in process.log
