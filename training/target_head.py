@@ -7,27 +7,48 @@ from torch import Tensor, nn
 
 from lisa_ros.simulation.kinds import KINDS
 from lisa_ros.simulation.material import COLORS
+from lisa_ros.simulation.room import Room
 from training.losses import IGNORE_INDEX
+
+# Where a target is, is told on a grid of this many cells a side over SAM's square frame.
+CELLS = 8
+_KINDS, _COLORS = list(KINDS), list(COLORS)
 
 
 class TargetHead(nn.Module):
-    """Tells kind and colour of the target from its `[SEG]` embedding, while training.
+    """Tells kind, colour and place of the target from its `[SEG]` embedding, while training.
 
     A language model from nothing gets no word of the question into the embedding until the decoder
-    makes use of it, and the decoder has nothing to use until then. This gives the first push; the
-    head is dropped afterwards. A LISA that starts from LLaVA does not need it.
+    makes use of it, and the decoder has nothing to use until then; and since the decoder finds
+    things by itself, nothing but the rare yes or no makes the language model look at the image.
+    Kind and colour give the first push, the place the second. The head is dropped afterwards. A
+    LISA that starts from LLaVA does not need it.
     """
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.kinds = nn.Linear(channels, len(KINDS))
-        self.colors = nn.Linear(channels, len(COLORS))
+        self.heads = nn.ModuleList(
+            nn.Linear(channels, n) for n in (len(_KINDS), len(_COLORS), CELLS**2)
+        )
 
-    def loss(self, embeddings: Tensor, kinds: Tensor, colors: Tensor) -> Tensor:
-        """[S,C], i64[S], i64[S] → the sum of both mean cross-entropies; 0 without a label."""
+    def loss(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        """[S,C], i64[S,3] of `target_labels` → the sum of the mean cross-entropies.
+
+        IGNORE_INDEX is left out; a column without any label costs nothing.
+        """
         total = embeddings.sum() * 0.0
-        for head, labels in ((self.kinds, kinds), (self.colors, colors)):
-            known = labels != IGNORE_INDEX
+        for head, column in zip(self.heads, labels.T, strict=True):
+            known = column != IGNORE_INDEX
             if known.any():
-                total = total + F.cross_entropy(head(embeddings[known]).float(), labels[known])
+                total = total + F.cross_entropy(head(embeddings[known]).float(), column[known])
         return total
+
+
+def target_labels(room: Room, object_id: int) -> tuple[int, int, int]:
+    """Kind, colour (IGNORE_INDEX where it has no name) and cell of a visible object."""
+    (target,) = [thing for thing in room.objects if thing.id == object_id]
+    color = IGNORE_INDEX if target.color is None else _COLORS.index(target.color)
+    assert target.center_px is not None, "a target is visible"
+    side = max(room.instances.shape)
+    column, row = (int(CELLS * (place + 0.5) / side) for place in target.center_px)
+    return _KINDS.index(target.kind), color, row * CELLS + column

@@ -82,7 +82,7 @@ class Trainer:
             "ce": answer_cross_entropy(logits, questions.targets[supervised]),
             "bce": mean_over_masks(bce, count),
             "dice": mean_over_masks(dice, count),
-            "target": self.head.loss(embeddings, batch.kinds, batch.colors),
+            "target": self.head.loss(embeddings, batch.labels),
         }
 
     def hidden_states(self, questions: PackedQuestions, clip: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ def block_room(seed: int, height: int = 48, width: int = 64) -> Room:
         left = int(rng.integers(0, width // 2 - 12)) + (number - 1) * width // 2
         block = np.s_[top : top + 12, left : left + 12]
         image[block], depth_m[block], instances[block] = COLORS[color], 0.8, number
-        objects.append(_block(number, kind, color, left + 6.0, top + 6.0))
+        objects.append(_block(number, kind, color, left + 5.5, top + 5.5))
     intrinsics = Intrinsics(60.0, 60.0, width / 2, height / 2, width, height)
     pose = np.eye(4)
     return Room(image, depth_m, instances, tuple(objects), intrinsics, pose, seed, "tabletop")

@@ -9,14 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lisa_ros.simulation.kinds import KINDS
-from lisa_ros.simulation.material import COLORS
 from lisa_ros.simulation.requests import sample_requests
 from lisa_ros.simulation.room import Room
 from training.data.questions import QuestionEncoder
 from training.data.rooms import EpochOrder
-from training.losses import IGNORE_INDEX
 from training.packing import PackedQuestions, pack_questions
+from training.target_head import target_labels
 from training.train_config import TrainConfig
 
 
@@ -24,16 +22,14 @@ from training.train_config import TrainConfig
 class Batch:
     """B rooms with several questions each.
 
-    masks: bool[S_b,H,W] for each room, in the order of its `[SEG]`s. kinds, colors: i64[S] of the
-    objects asked for, in the order of all `[SEG]`s; an object without a nameable colour has
-    IGNORE_INDEX.
+    masks: bool[S_b,H,W] for each room, in the order of its `[SEG]`s. labels: i64[S,3] of the
+    objects asked for, in the order of all `[SEG]`s (`target_labels`).
     """
 
     rooms: list[int]
     questions: PackedQuestions
     masks: list[Tensor]
-    kinds: Tensor
-    colors: Tensor
+    labels: Tensor
 
 
 class RoomQuestions:
@@ -56,19 +52,12 @@ class RoomQuestions:
             branches.append([self.encoder.branch(r.text, r.present, rng) for r in requests])
             wanted = [r.target_ids for r in requests if r.present]
             masks.append(_stacked_masks(room, wanted))
-            labels += [_labels(room, ids[0]) for ids in wanted]
-        kinds, colors = torch.tensor(labels).reshape(-1, 2).T
+            labels += [target_labels(room, ids[0]) for ids in wanted]
         questions = pack_questions(branches, self.encoder.tokenizer.pad_id)
-        return Batch(indices, questions, masks, kinds, colors)
+        return Batch(indices, questions, masks, torch.tensor(labels).reshape(-1, 3))
 
 
 def _stacked_masks(room: Room, wanted: Sequence[tuple[int, ...]]) -> Tensor:
     masks = [room.mask(ids) for ids in wanted]
     stacked = np.stack(masks) if masks else np.zeros((0, *room.instances.shape), dtype=bool)
     return torch.from_numpy(stacked)
-
-
-def _labels(room: Room, object_id: int) -> tuple[int, int]:
-    (target,) = [thing for thing in room.objects if thing.id == object_id]
-    color = IGNORE_INDEX if target.color is None else list(COLORS).index(target.color)
-    return list(KINDS).index(target.kind), color
