@@ -45,8 +45,8 @@ check: setup ## lint, format check, types and the fast tests; under 90 s
 	@$(python) -m mypy scripts/setup
 	@ROS_PYTHON_CHECK_FIELDS=1 $(python) -m pytest -q -m 'not slow and not ros'
 
-bench: setup ## measure the shipped model on unseen rooms: a table and a line of JSON
-	@$(python) -m training.evaluate --model lisa-tiny --data tabletop --seed="$$SEED" --rooms 50
+bench: setup ## time the engine's stages, cached and not: a table and a line of JSON
+	@$(python) -m benchmarks.engine --seed="$$SEED"
 
 setup: have-python ## make .venv: ROS 2 from PyPI, PyTorch, the compiled interfaces; done already: at once
 	@$(setup) wheels
