@@ -158,7 +158,8 @@ class PerceptionNode(LifecycleNode):
 
     def _refuse_to_configure(self, problem: str) -> TransitionCallbackReturn:
         self._phase, self._problem = Phase.UNCONFIGURED, problem
-        self.get_logger().error(f"stays unconfigured: {problem}")
+        if self.context.ok():  # else the process ends, and there is nothing to be done about it
+            self.get_logger().error(f"stays unconfigured: {problem}")
         return _FAILURE
 
     def _load_model(self, parameters: PerceptionParameters) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Sequence
+from functools import partial
+from types import FrameType
 from typing import Any, Protocol
 
 import rclpy
@@ -39,6 +42,8 @@ def run_node(
     make_node: Callable[[], RunnableNode], num_threads: int, args: Sequence[str] | None = None
 ) -> int:
     """Spin a node until a signal ends it; return 0, or 2 when it cannot start as it was told to."""
+    interrupted = threading.Event()
+    signal.signal(signal.SIGINT, partial(_interrupt, interrupted))
     rclpy.init(args=args)
     node: RunnableNode | None = None
     executor = MultiThreadedExecutor(num_threads)
@@ -50,8 +55,8 @@ def run_node(
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
     except Exception as error:
-        # Not ok: a signal came while the node was being made, and something there stumbled over it.
-        if rclpy.ok():
+        # A signal came while the node was being made, and something there stumbled over it.
+        if rclpy.ok() and not interrupted.is_set():
             if not isinstance(error, _CANNOT_START):
                 raise
             print(f"The node cannot start: {error}", file=sys.stderr)
@@ -69,6 +74,12 @@ def run_node(
         sys.stderr.flush()
         os._exit(0)
     return 0
+
+
+def _interrupt(interrupted: threading.Event, number: int, frame: FrameType | None) -> None:
+    """Do as Python does by default, and remember it: libraries turn the exception into others."""
+    interrupted.set()
+    raise KeyboardInterrupt
 
 
 def _ignore_signals() -> None:

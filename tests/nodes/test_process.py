@@ -14,6 +14,7 @@ pytest.importorskip("lisa_ros.msg")
 from conftest import StartNode
 from robot_client import wait_until
 
+LEISURELY_NODE = str(Path(__file__).with_name("leisurely_node.py"))
 pytestmark = pytest.mark.ros
 
 
@@ -21,9 +22,7 @@ pytestmark = pytest.mark.ros
 def test_second_signal_does_not_interrupt_the_way_out(
     start_node: StartNode, second: signal.Signals
 ) -> None:
-    process = start_node(
-        f"leisurely_{second.name}", str(Path(__file__).with_name("leisurely_node.py"))
-    )
+    process = start_node(f"leisurely_{second.name}", LEISURELY_NODE)
     wait_until(lambda: "spinning" in process.log, "the node")
     process.send(signal.SIGINT)
     wait_until(lambda: "closing" in process.log, "its end")
@@ -31,3 +30,12 @@ def test_second_signal_does_not_interrupt_the_way_out(
     assert process.end(second) == 0, process.log
     assert process.log.split()[-3:] == ["closing", "closed", "destroyed"]
     assert "Traceback" not in process.log
+
+
+def test_signal_that_a_library_takes_for_a_failure_ends_the_node_with_zero(
+    start_node: StartNode,
+) -> None:
+    process = start_node("stumbling", LEISURELY_NODE, "stumbles")
+    wait_until(lambda: "starting" in process.log, "its start")
+    assert process.end() == 0, process.log
+    assert "cannot start" not in process.log
