@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lisa_ros.simulation.kinds import KINDS
 from lisa_ros.simulation.material import COLORS
 from lisa_ros.simulation.room import Room
+from training.data.labels import in_letterbox_frame, label_planes
 from training.losses import IGNORE_INDEX
 
 # Where a target is, is told on a grid of this many cells a side over SAM's square frame.
@@ -16,13 +19,14 @@ _KINDS, _COLORS = list(KINDS), list(COLORS)
 
 
 class TargetHead(nn.Module):
-    """Tells kind, colour and place of the target from its `[SEG]` embedding, while training.
+    """Tells kind, colour and place from an embedding, while training.
 
-    A language model from nothing gets no word of the question into the embedding until the decoder
-    makes use of it, and the decoder has nothing to use until then; and since the decoder finds
-    things by itself, nothing but the rare yes or no makes the language model look at the image.
-    Kind and colour give the first push, the place the second. The head is dropped afterwards. A
-    LISA that starts from LLaVA does not need it.
+    A language model from nothing gets no word of the question into the `[SEG]` embedding until the
+    decoder makes use of it, and the decoder has nothing to use until then; and since the decoder
+    finds things by itself, nothing but the rare yes or no makes the language model look at the
+    image. So the head asks the `[SEG]` embedding what its target is and where, and the state of
+    each image token what its patch shows: then words and patches mean the same by the same numbers.
+    It is dropped afterwards. A LISA that starts from LLaVA does not need it.
     """
 
     def __init__(self, channels: int) -> None:
@@ -52,3 +56,14 @@ def target_labels(room: Room, object_id: int) -> tuple[int, int, int]:
     side = max(room.instances.shape)
     column, row = (int(CELLS * (place + 0.5) / side) for place in target.center_px)
     return _KINDS.index(target.kind), color, row * CELLS + column
+
+
+def patch_labels(room: Room, grid: int) -> Tensor:
+    """i64[grid²,3] of the letterbox view's patches; IGNORE_INDEX where there is no object."""
+    planes = label_planes(room, tuple(KINDS), tuple(COLORS))
+    side = max(room.instances.shape)
+    rows, columns = torch.from_numpy(np.indices(room.instances.shape))
+    cell = (CELLS * (rows + 0.5) / side).long() * CELLS + (CELLS * (columns + 0.5) / side).long()
+    planes = torch.cat([planes, torch.where(planes[:1] > 0, cell + 1, 0)])
+    labels = in_letterbox_frame(planes, grid).flatten(1).T
+    return torch.where(labels > 0, labels - 1, IGNORE_INDEX)

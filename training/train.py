@@ -53,7 +53,9 @@ def train(config: TrainConfig) -> None:
         loaded.model, loaded.clip_processor, rooms, settings.view, dtype
     )
     trainer = Trainer(config, loaded, encoder.prefix())
-    run(trainer, RoomQuestions(config, rooms, encoder), features, out)
+    run(
+        trainer, RoomQuestions(config, rooms, encoder, loaded.model.num_image_tokens), features, out
+    )
     save_checkpoint(
         out / "checkpoint",
         loaded.model,

@@ -64,7 +64,7 @@ class Trainer:
         a sixteenth of the work of the image's resolution.
         """
         questions = batch.questions
-        hidden = self.hidden_states(questions, features.clip[batch.rooms])
+        seen, hidden = self.hidden_states(questions, features.clip[batch.rooms])
         supervised = questions.targets != IGNORE_INDEX
         logits = self.model.logits(hidden[supervised])
         embeddings = self.model.seg_embeddings(hidden[questions.seg_rows, questions.seg_columns])
@@ -83,10 +83,13 @@ class Trainer:
             "bce": mean_over_masks(bce, count),
             "dice": mean_over_masks(dice, count),
             "target": self.head.loss(embeddings, batch.labels),
+            "patches": self.head.loss(
+                self.model.seg_embeddings(seen).flatten(0, 1), batch.patches.flatten(0, 1)
+            ),
         }
 
-    def hidden_states(self, questions: PackedQuestions, clip: Tensor) -> Tensor:
-        """Last hidden states of the packed questions, [B,M,D]."""
+    def hidden_states(self, questions: PackedQuestions, clip: Tensor) -> tuple[Tensor, Tensor]:
+        """Last hidden states of the image tokens, [B,N,D], and of the packed questions, [B,M,D]."""
         image_tokens = self.model.model.mm_projector(clip)
         prefix = self.model.embed(self.prefix.expand(len(clip), -1), image_tokens)
         embeds = torch.cat([prefix, self.model.embed(questions.ids)], dim=1)
@@ -96,7 +99,7 @@ class Trainer:
             attention_mask=packed_attention_mask(length, questions.owner),
             position_ids=packed_position_ids(length, questions.offset),
         )
-        return hidden[:, length:]
+        return hidden[:, length - image_tokens.shape[1] : length], hidden[:, length:]
 
     def step(self, step: int, batch: Batch, features: FrozenFeatures) -> dict[str, float]:
         """One optimisation step; returns the parts of the loss."""
@@ -111,7 +114,7 @@ class Trainer:
             config.loss.ce * parts["ce"]
             + config.loss.bce * parts["bce"]
             + config.loss.dice * parts["dice"]
-            + config.target_weight * parts["target"]
+            + config.target_weight * (parts["target"] + parts["patches"])
         )
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(total)

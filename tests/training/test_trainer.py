@@ -47,7 +47,7 @@ def trainer_of(config: TrainConfig, seed: int = 0) -> tuple[Trainer, RoomQuestio
         loaded.model, loaded.clip_processor, ROOMS, "letterbox", torch.float32
     )
     trainer = Trainer(config, loaded, encoder.prefix())
-    return trainer, RoomQuestions(config, ROOMS, encoder), features
+    return trainer, RoomQuestions(config, ROOMS, encoder, loaded.model.num_image_tokens), features
 
 
 def train_in(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ from lisa_ros.simulation.room import Room
 from training.data.questions import QuestionEncoder
 from training.data.rooms import EpochOrder
 from training.packing import PackedQuestions, pack_questions
-from training.target_head import target_labels
+from training.target_head import patch_labels, target_labels
 from training.train_config import TrainConfig
 
 
@@ -23,20 +24,25 @@ class Batch:
     """B rooms with several questions each.
 
     masks: bool[S_b,H,W] for each room, in the order of its `[SEG]`s. labels: i64[S,3] of the
-    objects asked for, in the order of all `[SEG]`s (`target_labels`).
+    objects asked for, in the order of all `[SEG]`s (`target_labels`). patches: i64[B,N,3] of what
+    CLIP's patches show (`patch_labels`).
     """
 
     rooms: list[int]
     questions: PackedQuestions
     masks: list[Tensor]
     labels: Tensor
+    patches: Tensor
 
 
 class RoomQuestions:
     """Draws the batch of a step: a function of the configuration and the step alone."""
 
-    def __init__(self, config: TrainConfig, rooms: list[Room], encoder: QuestionEncoder) -> None:
+    def __init__(
+        self, config: TrainConfig, rooms: list[Room], encoder: QuestionEncoder, n_patches: int
+    ) -> None:
         self.config, self.rooms, self.encoder = config, rooms, encoder
+        self.patch_grid = math.isqrt(n_patches)
         self.order = EpochOrder(len(rooms), config.images_per_step, config.seed)
 
     def batch(self, step: int) -> Batch:
@@ -54,7 +60,8 @@ class RoomQuestions:
             masks.append(_stacked_masks(room, wanted))
             labels += [target_labels(room, ids[0]) for ids in wanted]
         questions = pack_questions(branches, self.encoder.tokenizer.pad_id)
-        return Batch(indices, questions, masks, torch.tensor(labels).reshape(-1, 3))
+        patches = torch.stack([patch_labels(self.rooms[i], self.patch_grid) for i in indices])
+        return Batch(indices, questions, masks, torch.tensor(labels).reshape(-1, 3), patches)
 
 
 def _stacked_masks(room: Room, wanted: Sequence[tuple[int, ...]]) -> Tensor:
