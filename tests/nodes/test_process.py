@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import time
 from pathlib import Path
@@ -28,7 +29,8 @@ def test_second_signal_does_not_interrupt_the_way_out(
     wait_until(lambda: "closing" in process.log, "its end")
     time.sleep(0.3)
     assert process.end(second) == 0, process.log
-    assert process.log.split()[-3:] == ["closing", "closed", "destroyed"]
+    # By words: a signal may come between a print's text and its line's end.
+    assert re.findall("closing|closed|destroyed", process.log) == ["closing", "closed", "destroyed"]
     assert "Traceback" not in process.log
 
 
