@@ -38,9 +38,9 @@ def test_dice_of_a_half_covered_mask() -> None:
 
 
 def test_dice_epsilon_acts_on_the_scaled_sums() -> None:
-    # Nothing predicted for an empty mask is no loss, because of eps.
-    logits, targets = torch.full((1, 2, 2), -1e4), torch.zeros(1, 2, 2)
-    assert dice_sum(logits, targets).item() == pytest.approx(0.0, abs=1e-6)
+    # 0.001 predicted for an empty mask is 1e-6 after scaling, as much as eps: 1 - eps / (2·eps).
+    logits = torch.tensor([[[math.log(0.001 / 0.999)]]])
+    assert dice_sum(logits, torch.zeros(1, 1, 1)).item() == pytest.approx(0.5, rel=1e-3)
 
 
 def test_no_masks_cost_nothing() -> None:
