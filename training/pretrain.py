@@ -11,6 +11,9 @@ there.
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import json
+import os
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -35,6 +38,7 @@ from training.config import load_config
 from training.data.labels import in_letterbox_frame, in_sam_frame, label_planes
 from training.data.rooms import EpochOrder, load_rooms
 from training.precision import autocast, precision_named
+from training.ranks import ALONE, Ranks, joined_ranks
 from training.schedule import warmup_cosine
 from training.scratch import Sizes, random_lisa
 from training.tokenizer import train_tokenizer
@@ -107,15 +111,10 @@ class VisionTrainer:
     def losses(self, batch: VisionBatch) -> dict[str, Tensor]:
         """The parts of the loss, each a mean over the batch."""
         embedding = self.model.encode_sam(batch.sam_pixels)
-        clicks = [
-            click_loss(self.sam, embedding[i : i + 1], c)
-            for i, c in enumerate(batch.clicks)
-            if c is not None
-        ]
         patches = self.model.vision_tower(batch.clip_pixels)
         patches = patches.transpose(1, 2).unflatten(2, (self.clip_grid, self.clip_grid))
         return {
-            "masks": torch.stack(clicks).mean(),
+            "masks": click_loss(self.sam, embedding, batch.clicks),
             "cells": self.sam_head.loss(embedding, batch.sam_labels),
             "patches": self.clip_head.loss(patches, batch.clip_labels),
         }
@@ -133,11 +132,15 @@ def main() -> None:
 def pretrain(config: PretrainConfig) -> None:
     """Train tokenizer and vision towers, and write the checkpoint directory `config.out`."""
     out = Path(config.out)
-    rooms = load_rooms(Path(config.rooms), config.max_rooms)
-    with tempfile.TemporaryDirectory() as scratch:
+    with joined_ranks() as ranks, tempfile.TemporaryDirectory() as scratch:
+        rooms = load_rooms(Path(config.rooms), config.max_rooms, ranks)
         vocab_size = train_tokenizer(tokenizer_corpus(config), config.vocab_size, Path(scratch))
         model = random_lisa(config.sizes, vocab_size, VISION_TOWER_FOLDER, config.seed)
-        run(VisionTrainer(model, config), rooms)
+        out.parent.mkdir(parents=True, exist_ok=True)
+        losses = out.with_name(f"{out.name}.losses.jsonl")
+        run(VisionTrainer(model, config), rooms, losses, ranks)
+        if not ranks.first:
+            return
         save_checkpoint(
             out,
             model,
@@ -157,6 +160,7 @@ def lisa_tiny_settings(config: PretrainConfig) -> LisaSettings:
         demo_model=True,
         licence="Apache-2.0",
         training_data="Simulated rooms of lisa_ros.simulation, preset tabletop; nothing else.",
+        provenance={"pretrained_with": dataclasses.asdict(config)},
     )
 
 
@@ -170,19 +174,23 @@ def tokenizer_corpus(config: PretrainConfig) -> list[str]:
     return [*(fixed * 20), *asked]
 
 
-def run(trainer: VisionTrainer, rooms: list[Room]) -> None:
+def run(trainer: VisionTrainer, rooms: list[Room], losses: Path, ranks: Ranks = ALONE) -> None:
     """The loop: batches are prepared in a thread while the previous one is computed."""
     config = trainer.config
     dtype = precision_named(config.precision)
-    order = EpochOrder(len(rooms), config.images_per_step, config.seed)
+    order = EpochOrder(len(rooms), ranks.share(config.images_per_step), config.seed)
     optimizer = torch.optim.AdamW(trainer.parameters(), lr=config.learning_rate, betas=(0.9, 0.95))
     trainer.model.train()
 
     def prepare(step: int) -> VisionBatch:
-        rng = np.random.default_rng([config.seed, step])
+        rng = np.random.default_rng([config.seed, step, ranks.rank])
         return trainer.batch([rooms[i] for i in order.indices(step)], rng)
 
-    with ThreadPoolExecutor(1) as background, tqdm(total=config.steps, unit="step") as bar:
+    with (
+        ThreadPoolExecutor(1) as background,
+        (losses if ranks.first else Path(os.devnull)).open("w", encoding="utf-8") as log,
+        tqdm(total=config.steps, unit="step", disable=not ranks.first) as bar,
+    ):
         upcoming = background.submit(prepare, 0)
         for step in range(config.steps):
             batch = upcoming.result()
@@ -194,11 +202,15 @@ def run(trainer: VisionTrainer, rooms: list[Room]) -> None:
                 parts = trainer.losses(batch)
             optimizer.zero_grad(set_to_none=True)
             torch.autograd.backward(torch.stack(list(parts.values())).sum())
+            ranks.average_gradients(trainer.parameters())
             nn.utils.clip_grad_norm_(trainer.parameters(), 1.0)
             optimizer.step()
             bar.update()
             if step % 20 == 0:
-                bar.set_postfix({name: f"{part.item():.3f}" for name, part in parts.items()})
+                values = ranks.mean(parts)
+                bar.set_postfix({name: f"{value:.3f}" for name, value in values.items()})
+                log.write(json.dumps({"step": step, **values}) + "\n")
+                log.flush()
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,13 +19,13 @@ from tqdm import tqdm
 
 from lisa_ros.model.checkpoint import load_checkpoint, save_checkpoint
 from lisa_ros.model.settings import LisaSettings
-from lisa_ros.simulation.room import Room
 from training.config import load_config
 from training.data.questions import QuestionEncoder
 from training.data.room_questions import RoomQuestions
 from training.data.rooms import load_rooms
 from training.features import FrozenFeatures
 from training.precision import precision_named
+from training.ranks import Ranks, joined_ranks
 from training.train_config import TrainConfig
 from training.trainer import Trainer
 
@@ -40,41 +41,48 @@ def main() -> None:
 
 def train(config: TrainConfig) -> None:
     """Train, checkpoint, and write the released-layout directory `out/checkpoint`."""
+    with joined_ranks() as ranks:
+        train_together(config, ranks)
+
+
+def train_together(config: TrainConfig, ranks: Ranks) -> None:
+    """What each of the processes does that train together; the first one writes."""
     dtype = precision_named(config.precision)
     out = Path(config.out)
     out.mkdir(parents=True, exist_ok=True)
     loaded = load_checkpoint(config.init)
-    rooms = load_rooms(Path(config.rooms), config.max_rooms)
+    rooms = load_rooms(Path(config.rooms), config.max_rooms, ranks)
     settings = loaded.settings
     encoder = QuestionEncoder(
         loaded.tokenizer, settings.conversation, settings.prompt_template, config.bare_answer_share
     )
     features = FrozenFeatures.of_rooms(
-        loaded.model, loaded.clip_processor, rooms, settings.view, dtype
+        loaded.model, loaded.clip_processor, rooms, settings.view, dtype, ranks.first
     )
-    trainer = Trainer(config, loaded, encoder.prefix())
-    run(
-        trainer, RoomQuestions(config, rooms, encoder, loaded.model.num_image_tokens), features, out
-    )
+    trainer = Trainer(config, loaded, encoder.prefix(), ranks)
+    questions = RoomQuestions(config, rooms, encoder, loaded.model.num_image_tokens, ranks)
+    run(trainer, questions, features, out)
+    seeds = ranks.gather([room.seed for room in rooms])
+    if not ranks.first:
+        return
     save_checkpoint(
         out / "checkpoint",
         loaded.model,
         tokenizer_folder=loaded.path,
         clip_processor=loaded.clip_processor,
-        settings=trained_settings(settings, config, rooms),
+        settings=trained_settings(settings, config, seeds),
     )
     print(f"Written {out / 'checkpoint'}. Next: python -m training.calibrate {out / 'checkpoint'}")
 
 
 def trained_settings(
-    settings: LisaSettings, config: TrainConfig, rooms: Sequence[Room]
+    settings: LisaSettings, config: TrainConfig, seeds: Sequence[int]
 ) -> LisaSettings:
     """The settings of the new weights: no threshold yet, and how they were made."""
-    seeds = sorted(room.seed for room in rooms)
     made = {
         "trained_with": dataclasses.asdict(config),
         "rooms": len(seeds),
-        "room_seeds": [seeds[0], seeds[-1]],
+        "room_seeds": [min(seeds), max(seeds)],
     }
     return dataclasses.replace(
         settings, found_threshold=None, provenance={**settings.provenance, **made}
@@ -83,14 +91,14 @@ def trained_settings(
 
 def run(trainer: Trainer, questions: RoomQuestions, features: FrozenFeatures, out: Path) -> None:
     """The loop: the next batch is drawn in a thread while the current one is computed."""
-    config = trainer.config
+    config, first_rank = trainer.config, trainer.ranks.first
     state = out / "state.pt"
     first = trainer.resume(state)
     trainer.model.train()
     with (
         ThreadPoolExecutor(1) as background,
-        (out / "losses.jsonl").open("a", encoding="utf-8") as log,
-        tqdm(total=config.steps, initial=first, unit="step") as bar,
+        (out / "losses.jsonl" if first_rank else Path(os.devnull)).open("a") as log,
+        tqdm(total=config.steps, initial=first, unit="step", disable=not first_rank) as bar,
     ):
         upcoming = background.submit(questions.batch, first)
         for step in range(first, config.steps):
@@ -102,7 +110,8 @@ def run(trainer: Trainer, questions: RoomQuestions, features: FrozenFeatures, ou
                 bar.set_postfix({name: f"{part:.3f}" for name, part in parts.items()})
                 log.write(json.dumps({"step": step, **parts}) + "\n")
                 log.flush()
-            if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
+            due = (step + 1) % config.save_every == 0 or step + 1 == config.steps
+            if due and first_rank:
                 trainer.save(state, step + 1)
 
 

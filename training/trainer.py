@@ -18,8 +18,10 @@ from training.data.labels import masks_in_sam_frame
 from training.data.room_questions import Batch
 from training.features import FrozenFeatures
 from training.losses import IGNORE_INDEX, answer_cross_entropy, bce_sum, dice_sum, mean_over_masks
+from training.mask_batch import decode_batch
 from training.packing import PackedQuestions, packed_attention_mask, packed_position_ids
 from training.precision import autocast, precision_named
+from training.ranks import ALONE, Ranks
 from training.schedule import warmup_cosine
 from training.target_head import TargetHead
 from training.train_config import TrainConfig
@@ -28,8 +30,14 @@ from training.train_config import TrainConfig
 class Trainer:
     """The model, what of it learns, and one optimisation step."""
 
-    def __init__(self, config: TrainConfig, loaded: LoadedLisa, prefix: tuple[int, ...]) -> None:
-        self.config = config
+    def __init__(
+        self,
+        config: TrainConfig,
+        loaded: LoadedLisa,
+        prefix: tuple[int, ...],
+        ranks: Ranks = ALONE,
+    ) -> None:
+        self.config, self.ranks = config, ranks
         self.model = loaded.model
         self.prefix = torch.tensor([prefix])
         self.dtype = precision_named(config.precision)
@@ -37,6 +45,7 @@ class Trainer:
         self.identity: dict[str, Any] = {
             **dataclasses.asdict(dataclasses.replace(config, out="", save_every=0)),
             "init_digest": weights_digest(loaded.model),
+            "ranks": ranks.world,
         }
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
@@ -68,20 +77,16 @@ class Trainer:
         supervised = questions.targets != IGNORE_INDEX
         logits = self.model.logits(hidden[supervised])
         embeddings = self.model.seg_embeddings(hidden[questions.seg_rows, questions.seg_columns])
+        low_res = decode_batch(
+            self.model.sam, features.sam[batch.rooms], questions.seg_rows, embeddings[:, None]
+        )
+        masks = [masks_in_sam_frame(m, low_res.shape[-1]) for m in batch.masks if len(m)]
+        target = torch.cat(masks) if masks else torch.zeros_like(low_res)
         count = len(embeddings)
-        bce = dice = embeddings.sum() * 0.0
-        for row, room in enumerate(batch.rooms):
-            prompts = embeddings[questions.seg_rows == row]
-            if not len(prompts):
-                continue
-            low_res, _ = self.model.decode_masks(features.sam[room], prompts)
-            target = masks_in_sam_frame(batch.masks[row], low_res.shape[-1])
-            bce = bce + bce_sum(low_res, target)
-            dice = dice + dice_sum(low_res, target)
         return {
             "ce": answer_cross_entropy(logits, questions.targets[supervised]),
-            "bce": mean_over_masks(bce, count),
-            "dice": mean_over_masks(dice, count),
+            "bce": mean_over_masks(bce_sum(low_res, target), count),
+            "dice": mean_over_masks(dice_sum(low_res, target), count),
             "target": self.head.loss(embeddings, batch.labels),
             "patches": self.head.loss(
                 self.model.seg_embeddings(seen).flatten(0, 1), batch.patches.flatten(0, 1)
@@ -104,6 +109,8 @@ class Trainer:
     def step(self, step: int, batch: Batch, features: FrozenFeatures) -> dict[str, float]:
         """One optimisation step; returns the parts of the loss."""
         config = self.config
+        # The head is a first push, and gone at the end.
+        target_weight = config.target_weight * (1 - step / config.steps)
         for group in self.optimizer.param_groups:
             group["lr"] = config.learning_rate * warmup_cosine(
                 step, config.warmup_steps, config.steps
@@ -114,13 +121,14 @@ class Trainer:
             config.loss.ce * parts["ce"]
             + config.loss.bce * parts["bce"]
             + config.loss.dice * parts["dice"]
-            + config.target_weight * (parts["target"] + parts["patches"])
+            + target_weight * (parts["target"] + parts["patches"])
         )
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(total)
+        self.ranks.average_gradients(self.parameters())
         nn.utils.clip_grad_norm_(self.parameters(), 1.0)
         self.optimizer.step()
-        return {name: part.item() for name, part in parts.items()}
+        return self.ranks.mean(parts)
 
     def save(self, path: Path, step: int) -> None:
         """Write what a resumed run needs, aside and then renamed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from lisa_ros.model.sam import Sam
 from lisa_ros.simulation.room import Room
 from training.data.labels import masks_in_sam_frame
 from training.losses import bce_sum, dice_sum, mean_over_masks
+from training.mask_batch import decode_batch
 
 BACKGROUND_WEIGHT = 0.3  # most of an image is table and wall
 
@@ -66,18 +68,15 @@ def draw_clicks(room: Room, n: int, side: int, rng: np.random.Generator) -> Clic
     return Clicks(torch.tensor(points, dtype=torch.float32), torch.from_numpy(np.stack(masks)))
 
 
-def click_loss(sam: Sam, embedding: Tensor, clicks: Clicks) -> Tensor:
-    """BCE + dice of the masks that SAM's decoder gives for single clicks; embedding: [1,C,g,g]."""
-    labels = torch.ones(clicks.points.shape[:2], device=clicks.points.device)
-    sparse, dense = sam.prompt_encoder(points=(clicks.points, labels), boxes=None, masks=None)
-    logits, _ = sam.mask_decoder(
-        image_embeddings=embedding,
-        image_pe=sam.dense_positional_encoding(),
-        sparse_prompt_embeddings=sparse,
-        dense_prompt_embeddings=dense,
-        multimask_output=False,
-    )
-    target = masks_in_sam_frame(clicks.masks, logits.shape[-1])
-    return mean_over_masks(
-        5 * bce_sum(logits[:, 0], target) + dice_sum(logits[:, 0], target), len(target)
-    )
+def click_loss(sam: Sam, embeddings: Tensor, clicks: Sequence[Clicks | None]) -> Tensor:
+    """BCE + dice of the masks that SAM's decoder gives for single clicks; embeddings: [B,C,g,g]."""
+    numbered = [(image, c) for image, c in enumerate(clicks) if c is not None]
+    if not numbered:
+        return embeddings.sum() * 0.0
+    points = torch.cat([c.points for _, c in numbered])
+    image_of = torch.cat([torch.full((len(c.points),), image) for image, c in numbered])
+    labels = torch.ones(points.shape[:2], device=points.device)
+    sparse, _ = sam.prompt_encoder(points=(points, labels), boxes=None, masks=None)
+    logits = decode_batch(sam, embeddings, image_of, sparse)
+    target = torch.cat([masks_in_sam_frame(c.masks, logits.shape[-1]) for _, c in numbered])
+    return mean_over_masks(5 * bce_sum(logits, target) + dice_sum(logits, target), len(target))

@@ -121,7 +121,9 @@ def test_the_state_of_another_run_is_refused(tmp_path: Path) -> None:
 
 
 def test_new_weights_lose_the_threshold_of_the_old() -> None:
-    settings = trained_settings(LisaSettings(found_threshold=0.4), CONFIG, ROOMS)
+    settings = trained_settings(
+        LisaSettings(found_threshold=0.4), CONFIG, [room.seed for room in ROOMS]
+    )
     assert settings.found_threshold is None
     assert settings.provenance["room_seeds"] == [0, 4]
     assert LisaSettings.from_json(settings.to_json()) == settings

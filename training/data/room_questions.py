@@ -15,6 +15,7 @@ from lisa_ros.simulation.room import Room
 from training.data.questions import QuestionEncoder
 from training.data.rooms import EpochOrder
 from training.packing import PackedQuestions, pack_questions
+from training.ranks import ALONE, Ranks
 from training.target_head import patch_labels, target_labels
 from training.train_config import TrainConfig
 
@@ -36,18 +37,24 @@ class Batch:
 
 
 class RoomQuestions:
-    """Draws the batch of a step: a function of the configuration and the step alone."""
+    """Draws a rank's batch of a step: a function of the configuration, the step and the rank."""
 
     def __init__(
-        self, config: TrainConfig, rooms: list[Room], encoder: QuestionEncoder, n_patches: int
+        self,
+        config: TrainConfig,
+        rooms: list[Room],
+        encoder: QuestionEncoder,
+        n_patches: int,
+        ranks: Ranks = ALONE,
     ) -> None:
-        self.config, self.rooms, self.encoder = config, rooms, encoder
+        self.config, self.rooms, self.encoder, self.ranks = config, rooms, encoder, ranks
         self.patch_grid = math.isqrt(n_patches)
-        self.order = EpochOrder(len(rooms), config.images_per_step, config.seed)
+        images = ranks.share(config.images_per_step)
+        self.order = EpochOrder(len(rooms), images, config.seed)
 
     def batch(self, step: int) -> Batch:
         """Sample rooms, requests about them and answers."""
-        rng = np.random.default_rng([self.config.seed, step])
+        rng = np.random.default_rng([self.config.seed, step, self.ranks.rank])
         indices = self.order.indices(step)
         branches, masks, labels = [], [], []
         for index in indices:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,26 +12,31 @@ from tqdm import tqdm
 from lisa_ros.errors import SimulationError
 from lisa_ros.simulation.room import Room
 from lisa_ros.simulation.storage import read_rooms
+from training.ranks import ALONE, Ranks
 
 
-def load_rooms(path: Path, limit: int | None = None) -> list[Room]:
+def load_rooms(path: Path, limit: int | None = None, ranks: Ranks = ALONE) -> list[Room]:
     """Read up to `limit` stored rooms into memory (about 0.6 MB a room), with a progress bar.
+
+    Of several ranks each keeps rooms of its own, equally many.
 
     Raises:
         SimulationError: nothing stored there; says how to make rooms.
 
     """
-    rooms: list[Room] = []
-    for room in tqdm(read_rooms(path), desc="reading rooms", unit="room", total=limit):
-        rooms.append(room)
-        if len(rooms) == limit:
-            break
-    if not rooms:
+    stored = itertools.islice(read_rooms(path), limit)
+    bar = tqdm(stored, desc="reading rooms", unit="room", total=limit, disable=not ranks.first)
+    rooms, number = [], -1
+    for number, room in enumerate(bar):
+        if number % ranks.world == ranks.rank:
+            rooms.append(room)
+    equal = (number + 1) // ranks.world
+    if not equal:
         raise SimulationError(
             f"No stored rooms in {path}. Make some: "
             f"python -m lisa_ros.simulation.generate {path} --rooms 1000"
         )
-    return rooms
+    return rooms[:equal]
 
 
 @dataclass(frozen=True)

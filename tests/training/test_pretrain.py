@@ -1,0 +1,76 @@
+"""Pre-training of the two vision towers, small and from end to end."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from block_rooms import block_room
+from random_lisa import random_lisa
+
+from lisa_ros.model.checkpoint import load_checkpoint
+from lisa_ros.simulation.storage import write_rooms
+from training.pretrain import PretrainConfig, pretrain
+from training.scratch import ClipSizes, LlmSizes, SamSizes, Sizes
+from training.vision_heads import click_loss, draw_clicks
+
+SIZES = Sizes(
+    llm=LlmSizes(32, 48, 2, 4, 512),
+    clip=ClipSizes(28, 14, 24, 32, 2, 2),
+    sam=SamSizes(64, 16, 24, 2, 2, 40, 2, (1,), 32, 48),
+)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> PretrainConfig:
+    write_rooms(tmp_path / "rooms", [block_room(seed) for seed in range(4)])
+    return PretrainConfig(
+        rooms=str(tmp_path / "rooms"),
+        out=str(tmp_path / "run" / "pretrained"),
+        sizes=SIZES,
+        vocab_size=900,
+        conversation="llava_v1",
+        steps=21,
+        images_per_step=4,
+        points_per_image=2,
+        learning_rate=3e-3,
+        warmup_steps=2,
+        precision="fp32",
+    )
+
+
+def test_the_towers_learn_and_the_result_loads(config: PretrainConfig) -> None:
+    pretrain(config)
+    out = Path(config.out)
+    log = out.with_name("pretrained.losses.jsonl").read_text().splitlines()
+    first, last = json.loads(log[0]), json.loads(log[-1])
+    assert last["step"] == 20
+    for part in ("masks", "cells", "patches"):
+        assert last[part] < first[part], part
+    settings = load_checkpoint(out).settings
+    assert settings.demo_model
+    assert settings.provenance["pretrained_with"]["steps"] == 21
+
+
+def test_a_click_lies_on_the_object_whose_mask_it_asks_for() -> None:
+    room = block_room(0, height=48, width=64)
+    clicks = draw_clicks(room, 20, 128, np.random.default_rng(0))
+    assert clicks is not None
+    for (x, y), mask in zip(clicks.points[:, 0].tolist(), clicks.masks, strict=True):
+        assert mask[int(y / 2), int(x / 2)]
+
+
+def test_a_room_without_objects_has_nothing_to_click() -> None:
+    room = block_room(0)
+    empty = dataclasses.replace(room, objects=(), instances=np.zeros_like(room.instances))
+    assert draw_clicks(empty, 3, 128, np.random.default_rng(0)) is None
+    sam = random_lisa(0).model.sam
+    grid, channels = sam.config.grid_size, sam.config.prompt_embed_dim
+    embeddings = torch.randn(2, channels, grid, grid, requires_grad=True)
+    loss = click_loss(sam, embeddings, [None, None])
+    loss.backward()
+    assert loss.item() == 0

@@ -1,0 +1,70 @@
+"""Processes that train together, as `torchrun` starts them."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lisa_ros.errors import ConfigurationError
+from training.ranks import ALONE, Ranks
+
+# One parameter with a gradient on both ranks and one that rank 1 has no gradient for.
+PROGRAM = """
+import json, sys
+import torch
+from torch import nn
+from training.ranks import joined_ranks
+
+with joined_ranks() as ranks:
+    both, one = nn.Parameter(torch.zeros(2, 3)), nn.Parameter(torch.zeros(4))
+    both.grad = torch.full((2, 3), 1.0 + 2 * ranks.rank)
+    if ranks.first:
+        one.grad = torch.ones(4)
+    ranks.average_gradients([both, one])
+    answer = {
+        "both": both.grad.flatten().tolist(),
+        "one": one.grad.tolist(),
+        "mean": ranks.mean({"ce": torch.tensor(1.0 + ranks.rank)}),
+        "gathered": ranks.gather([ranks.rank, 10 + ranks.rank]),
+    }
+    with open(f"{sys.argv[1]}/{ranks.rank}.json", "w") as file:
+        json.dump(answer, file)
+"""
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def test_two_processes_agree_on_the_mean(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"]
+    subprocess.run(
+        [*launcher, f"--master-port={free_port()}", str(program), str(tmp_path)],
+        check=True,
+        timeout=120,
+    )
+    answers = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2)]
+    assert answers[0] == answers[1]
+    assert answers[0] == {
+        "both": [2.0] * 6,
+        "one": [0.5] * 4,
+        "mean": {"ce": 1.5},
+        "gathered": [0, 10, 1, 11],
+    }
+
+
+def test_images_are_shared_evenly_or_not_at_all() -> None:
+    assert Ranks(1, 4).share(8) == 2
+    assert ALONE.share(7) == 7
+    with pytest.raises(ConfigurationError, match="multiple"):
+        Ranks(0, 2).share(7)

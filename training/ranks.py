@@ -1,0 +1,93 @@
+"""Several processes that train one model together: `torchrun --nproc-per-node N -m training...`.
+
+On a CPU, N processes of one thread each are faster than one process of N threads: the models are
+small, and most of a step is many short operations.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from lisa_ros.errors import ConfigurationError
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """Where this process stands among those that train together; alone it is rank 0 of 1."""
+
+    rank: int = 0
+    world: int = 1
+
+    @property
+    def first(self) -> bool:
+        """Whether this process is the one that reports and writes."""
+        return self.rank == 0
+
+    def share(self, count: int) -> int:
+        """How many of `count` samples fall to each rank.
+
+        Raises:
+            ConfigurationError: they cannot be shared evenly.
+
+        """
+        if count % self.world:
+            raise ConfigurationError(
+                f"{count} images a step cannot be shared evenly by {self.world} processes; "
+                "choose a multiple."
+            )
+        return count // self.world
+
+    @torch.no_grad()
+    def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Replace each gradient by its mean over the ranks; one that a rank lacks counts as 0."""
+        if self.world == 1:
+            return
+        learned = list(parameters)
+        for parameter in learned:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        gradients = [parameter.grad for parameter in learned if parameter.grad is not None]
+        flat = torch.cat([gradient.flatten() for gradient in gradients])
+        dist.all_reduce(flat)
+        parts = torch.split(flat / self.world, [gradient.numel() for gradient in gradients])
+        for gradient, part in zip(gradients, parts, strict=True):
+            gradient.copy_(part.view_as(gradient))
+
+    def gather(self, values: list[int]) -> list[int]:
+        """The values of all ranks behind each other."""
+        if self.world == 1:
+            return values
+        gathered: list[list[int]] = [[] for _ in range(self.world)]
+        dist.all_gather_object(gathered, values)
+        return [value for part in gathered for value in part]
+
+    def mean(self, parts: Mapping[str, Tensor]) -> dict[str, float]:
+        """The parts of a loss, averaged over the ranks."""
+        values = torch.stack([part.detach().float() for part in parts.values()])
+        if self.world > 1:
+            dist.all_reduce(values)
+        return dict(zip(parts, (values / self.world).tolist(), strict=True))
+
+
+ALONE = Ranks()
+
+
+@contextmanager
+def joined_ranks() -> Iterator[Ranks]:
+    """Join the processes that `torchrun` started; alone where it was not used."""
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    if world == 1:
+        yield ALONE
+        return
+    dist.init_process_group("gloo")
+    try:
+        yield Ranks(dist.get_rank(), world)
+    finally:
+        dist.destroy_process_group()
