@@ -131,3 +131,9 @@ class TransformError(LisaError):
     """A transform between two frames is not available at the stamp asked for."""
 
     code = 700
+
+
+class DatasetError(LisaError):
+    """A dataset is missing, malformed, or not laid out as its readers expect."""
+
+    code = 800
