@@ -22,7 +22,8 @@ from training.losses import IGNORE_INDEX
 class Branch:
     """One question with its answer, tokenised: ids of both; the answer starts at `answer_start`.
 
-    seg_query: index of the state that predicts `[SEG]`, or None for an answer without one.
+    seg_query: index of the state that the mask is read from, or None for an answer without one: the
+    one that predicts `[SEG]`, or would if the answer were supplied.
     """
 
     ids: tuple[int, ...]
@@ -36,8 +37,7 @@ class PackedQuestions:
 
     ids, owner, offset, targets: i64[B,M]. owner is the number of the question in its row, -1 for
     padding; offset counts from the end of the prefix; targets[b,m] is the id that the state at m
-    should predict. seg_rows, seg_columns: i64[S], where the states that predict `[SEG]` are, row by
-    row.
+    should predict. seg_rows, seg_columns: i64[S], the states that masks are read from, row by row.
     """
 
     ids: Tensor

@@ -27,7 +27,8 @@ class QuestionEncoder:
 
     bare_answer_share: how often the answer is the "[SEG]." that the prompted mode supplies; the
     rest is spread evenly over upstream's other answers. Below one half, greedy generation opens
-    with a word.
+    with a word. The prompted mode reads its mask from the state that ends the prompt, so half of
+    the worded answers are trained to give it there too, the other half before their `[SEG]`.
     """
 
     tokenizer: LisaTokenizer
@@ -52,7 +53,10 @@ class QuestionEncoder:
         if whole[: len(prompt)] != prompt:
             raise TokenizerError(f"The answer changes the tokens of its question {instruction!r}.")
         cut = prompt.index(IMAGE_TOKEN_INDEX) + 1
-        seg_query = whole.index(self.tokenizer.seg_id, len(prompt)) - 1 - cut if present else None
+        seg_query = None
+        if present:
+            seg = whole.index(self.tokenizer.seg_id, len(prompt))
+            seg_query = (len(prompt) if rng.random() < 0.5 else seg) - 1 - cut
         return Branch(tuple(whole[cut:]), len(prompt) - cut, seg_query)
 
     def _ids(self, instruction: str, answer: str | None) -> list[int]:
