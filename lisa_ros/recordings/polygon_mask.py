@@ -1,0 +1,79 @@
+"""From labelled polygons to one mask, by ReasonSeg's rule.
+
+Source: the rule is that of upstream's annotation reader: shapes labelled "flag" do not count,
+points are truncated to whole pixels, a polygon covers its outline and its inside, larger polygons
+lie under smaller ones, and a label that contains "ignore" makes its pixels ignored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from lisa_ros.errors import DatasetError
+from lisa_ros.recordings.polygon_pixels import polygon_pixels
+from lisa_ros.types import UInt8Array
+
+TARGET = 1
+IGNORE = 255
+# No image is that large, so a coordinate beyond it is a mistake.
+MAX_COORDINATE_PX = 1_000_000
+
+
+class LabelledPolygon(NamedTuple):
+    """A closed polygon: points are (x, y) in px of the image, pixel centres at integers."""
+
+    label: str
+    points: Sequence[tuple[float, float]]
+
+    @property
+    def is_flag(self) -> bool:
+        """Whether it is a remark about the image, which covers nothing."""
+        return self.label.lower() == "flag"
+
+    @property
+    def is_ignore(self) -> bool:
+        """Whether its pixels count neither as target nor as background."""
+        return "ignore" in self.label.lower()
+
+
+def polygon_mask(polygons: Iterable[LabelledPolygon], height: int, width: int) -> UInt8Array:
+    """Draw u8[height,width]: 0 background, 1 target, 255 ignore. All targets share the 1.
+
+    Raises:
+        DatasetError: a polygon has no points, or a coordinate that is no finite number within
+            `MAX_COORDINATE_PX`; names the polygon by its place among `polygons`.
+
+    """
+    drawn = []
+    for number, polygon in enumerate(polygons):
+        if not polygon.is_flag:
+            covered = polygon_pixels(_whole_pixels(polygon, number), height, width)
+            drawn.append((covered, IGNORE if polygon.is_ignore else TARGET))
+    # Of equal areas the first one given ends on top, as upstream's reversed sort has it.
+    order = np.argsort([int(covered.sum()) for covered, _ in drawn], kind="stable")[::-1]
+    mask = np.zeros((height, width), np.uint8)
+    for index in order:
+        covered, value = drawn[index]
+        mask[covered] = value
+    return mask
+
+
+def _whole_pixels(polygon: LabelledPolygon, number: int) -> npt.NDArray[np.int64]:
+    points = np.asarray(polygon.points, np.float64).reshape(-1, 2)
+    if not len(points):
+        raise DatasetError(
+            f"Polygon {number} ({polygon.label!r}) has no points; expected 3 or more. Delete it or "
+            "draw it again."
+        )
+    wrong = ~(np.abs(points) <= MAX_COORDINATE_PX).all(axis=1)  # True for NaN as well
+    if wrong.any():
+        point = int(np.argmax(wrong))
+        raise DatasetError(
+            f"Point {point} of polygon {number} ({polygon.label!r}) is {points[point].tolist()}; "
+            f"expected finite numbers of at most {MAX_COORDINATE_PX} px. Draw it again."
+        )
+    return np.trunc(points).astype(np.int64)
