@@ -29,12 +29,15 @@ class Sample:
     masks: u8[S,H,W] at the image's own size, one for each `[SEG]` of the answers, conversation by
     conversation in the order of the text; 1 is the target. S may be 0. (Upstream's referring sets
     hold 2 and more where polygons of an object overlap; `upstream_compat` of those keeps that.)
+    pixels: u8[H,W,3] RGB of an image that is no file of its own but a frame of a recording; `image`
+    is then a name for people, the recording's path and the frame, which cannot be opened.
     """
 
     dataset: str
     image: Path
     conversations: tuple[Conversation, ...]
     masks: UInt8Array
+    pixels: UInt8Array | None = None
 
 
 class Problem(NamedTuple):
