@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 
+from lisa_ros.errors import DatasetError
 from lisa_ros.types import UInt8Array
 
 
@@ -38,6 +39,13 @@ class Sample:
     conversations: tuple[Conversation, ...]
     masks: UInt8Array
     pixels: UInt8Array | None = None
+
+
+class NothingToAskError(DatasetError):
+    """Nothing is wrong with this image, but there is nothing in it to ask for: draw another.
+
+    Only reading its labels shows that, which is too slow to do for a whole set beforehand.
+    """
 
 
 class Problem(NamedTuple):
@@ -71,6 +79,7 @@ class ImageDataset(Protocol):
 
         Raises:
             DatasetError: a file is missing or malformed; names it.
+            NothingToAskError: no class, part or sentence to ask for; names the image.
 
         """
         ...
