@@ -1,0 +1,72 @@
+"""How a mask is asked for and answered, in training and in validation: upstream's forms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import numpy as np
+
+from lisa_ros.errors import DatasetError
+from lisa_ros.model.prompts import (
+    ANSWERS,
+    EXPLANATORY_QUESTIONS,
+    LONG_QUESTIONS,
+    SHORT_QUESTIONS,
+    SUPPLIED_ANSWER,
+)
+from lisa_ros.model.tokenizer import IMAGE_TOKEN, SEG_TOKEN
+from training.data.sample import Turn
+
+T = TypeVar("T")
+
+
+def pick(options: Sequence[T], rng: np.random.Generator) -> T:
+    """One of the options, each as likely as the others."""
+    return options[int(rng.integers(len(options)))]
+
+
+def phrase_question(phrase: str, rng: np.random.Generator) -> str:
+    """Ask for a class or a short phrase, in lower case as upstream does."""
+    return pick(SHORT_QUESTIONS, rng).format(class_name=phrase.lower())
+
+
+def sentence_question(sentence: str, rng: np.random.Generator) -> str:
+    """Ask with a whole sentence, as it is."""
+    return pick(LONG_QUESTIONS, rng).format(sent=sentence)
+
+
+def explained_question(text: str, rng: np.random.Generator) -> str:
+    """Ask for a mask and for the reason why."""
+    return f"{text} {pick(EXPLANATORY_QUESTIONS, rng)}"
+
+
+def accepting_answer(rng: np.random.Generator) -> str:
+    """One of the answers that hold one `[SEG]`."""
+    return pick(ANSWERS, rng)
+
+
+def validation_turn(text: str, is_sentence: bool) -> Turn:
+    """The one form in which published validation asks, and the answer that it supplies."""
+    asked = text.strip()
+    if not is_sentence:
+        asked = f"What is {asked} in this image?"
+    return Turn(f"{asked} Please output segmentation mask.", SUPPLIED_ANSWER)
+
+
+def checked_text(text: str, where: str) -> str:
+    """The text as it is, which must say something, and hold no token that stands for something.
+
+    Raises:
+        DatasetError: it is blank, or holds `[SEG]` or `<image>`.
+
+    """
+    if not text.strip():
+        raise DatasetError(f"{where} is empty. Write a text, or delete the entry.")
+    for token in (SEG_TOKEN, IMAGE_TOKEN):
+        if token in text:
+            raise DatasetError(
+                f"{where} holds {token}, which has a meaning to the model: {text[:80]!r}. "
+                "Remove it from the text."
+            )
+    return text
