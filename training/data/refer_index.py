@@ -1,0 +1,159 @@
+"""What the files of a referring set say: which sentences mean which annotations of an image.
+
+Source: DATASETS of lichengunc/refer: `instances.json` in COCO's form, and a pickle of refs, one
+for each object, that hold the sentences and the split. gRefCOCO's refs name several annotations,
+or [-1] where nothing in the image is meant, and may be JSON.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from lisa_ros.errors import DatasetError
+from training.data.fields import field, of_kind, read_json
+from training.data.restricted_pickle import load_plain_pickle
+
+_NO_TARGET = [-1]
+
+
+class Ref(NamedTuple):
+    """One object, or several, of an image, and the sentences that mean just these.
+
+    annotations: ids of `instances.json`; none where nothing in the image is meant.
+    """
+
+    image_id: int
+    split: str
+    annotations: tuple[int, ...]
+    sentences: tuple[str, ...]
+
+
+class ReferImage(NamedTuple):
+    """An image that sentences refer to; path relative to the folder of the set's images."""
+
+    id: int
+    file_name: str
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class ReferIndex:
+    """One split of a set.
+
+    images: by id. refs: of each image, in the order of the file. segmentations: polygons and
+    run-lengths as stored, by the id of the annotation; not looked at yet.
+    """
+
+    instances: Path
+    images: tuple[ReferImage, ...]
+    refs: Mapping[int, tuple[Ref, ...]]
+    segmentations: Mapping[int, object]
+
+
+def read_refs(path: Path) -> tuple[Ref, ...]:
+    """Read the refs of all splits, from a pickle or, by its suffix, from JSON.
+
+    Raises:
+        DatasetError: the file is missing, malformed, or holds more than plain data.
+
+    """
+    loaded = read_json(path) if path.suffix == ".json" else load_plain_pickle(path)
+    refs = of_kind(loaded, list, str(path))
+    return tuple(_ref(item, f"ref {number} of {path}") for number, item in enumerate(refs))
+
+
+def _ref(item: object, where: str) -> Ref:
+    sentences = field(item, "sentences", list, where)
+    return Ref(
+        field(item, "image_id", int, where),
+        field(item, "split", str, where),
+        _annotation_ids(field(item, "ann_id", object, where), where),
+        tuple(field(one, "sent", str, f"a sentence of {where}") for one in sentences),
+    )
+
+
+def _annotation_ids(value: object, where: str) -> tuple[int, ...]:
+    values = value if isinstance(value, list) else [value]
+    ids = tuple(of_kind(one, int, f"'ann_id' of {where}") for one in values)
+    if values == _NO_TARGET:
+        return ()
+    if not ids or min(ids) < 0:
+        raise DatasetError(
+            f"'ann_id' of {where} is {values}; expected ids of annotations, or [-1] where nothing "
+            "is meant. Restore the file."
+        )
+    return ids
+
+
+def read_refer_index(instances: Path, refs_file: Path, split: str) -> ReferIndex:
+    """Read the refs of exactly this split, and what `instances.json` says of their images.
+
+    Raises:
+        DatasetError: a file is missing or malformed, the split does not occur, or a ref names an
+            image or an annotation that does not exist.
+
+    """
+    every = read_refs(refs_file)
+    chosen = [ref for ref in every if ref.split == split]
+    if not chosen:
+        present = ", ".join(f"{name} ({n} refs)" for name, n in _splits(every).items())
+        raise DatasetError(f"{refs_file} has no split {split!r}; choose one of: {present}.")
+    refs: dict[int, tuple[Ref, ...]] = {}
+    for ref in chosen:
+        refs[ref.image_id] = (*refs.get(ref.image_id, ()), ref)
+    loaded = read_json(instances)
+    images = _images(loaded, refs, instances)
+    owners, segmentations = _annotations(loaded, chosen, instances)
+    for ref in chosen:
+        for annotation in ref.annotations:
+            if owners.get(annotation) != ref.image_id:
+                raise DatasetError(
+                    f"{refs_file} refers to annotation {annotation} of image {ref.image_id}, which "
+                    f"{instances} does not have. Use files of the same release."
+                )
+    return ReferIndex(instances, images, refs, segmentations)
+
+
+def _splits(refs: Iterable[Ref]) -> dict[str, int]:
+    return dict(sorted(Counter(ref.split for ref in refs).items()))
+
+
+def _images(
+    loaded: object, wanted: Mapping[int, object], instances: Path
+) -> tuple[ReferImage, ...]:
+    found: dict[int, ReferImage] = {}
+    for number, item in enumerate(field(loaded, "images", list, str(instances))):
+        where = f"image {number} of {instances}"
+        key = field(item, "id", int, where)
+        if key in wanted:
+            file_name = field(item, "file_name", str, where)
+            height, width = (field(item, side, int, where) for side in ("height", "width"))
+            found[key] = ReferImage(key, file_name, height, width)
+    missing = sorted(wanted.keys() - found.keys())
+    if missing:
+        raise DatasetError(
+            f"{instances} lacks {len(missing)} images that sentences refer to, such as image "
+            f"{missing[0]}. Use instances.json of the same release as the refs."
+        )
+    return tuple(found[key] for key in sorted(found))
+
+
+def _annotations(
+    loaded: object, refs: Iterable[Ref], instances: Path
+) -> tuple[dict[int, int], dict[int, object]]:
+    """Image and segmentation of each annotation that a ref names; the others are left out."""
+    wanted = {annotation for ref in refs for annotation in ref.annotations}
+    owners: dict[int, int] = {}
+    segmentations: dict[int, object] = {}
+    for number, item in enumerate(field(loaded, "annotations", list, str(instances))):
+        where = f"annotation {number} of {instances}"
+        key = field(item, "id", int, where)
+        if key in wanted:
+            owners[key] = field(item, "image_id", int, where)
+            segmentations[key] = field(item, "segmentation", object, where)
+    return owners, segmentations
