@@ -1,1 +1,1 @@
-"""A lab's own recordings: read, write and check them. numpy, Pillow and PyYAML; no torch, no ROS."""
+"""A lab's recordings: read, write, check them. numpy, Pillow and PyYAML; no torch, no ROS."""

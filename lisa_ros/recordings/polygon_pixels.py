@@ -82,7 +82,7 @@ def _inside(sides: _Integers, clipped: _Integers, height: int, width: int) -> Bo
 
 
 def _outline(sides: _Integers) -> tuple[_Integers, _Integers]:
-    """x and y of the pixels nearest to each side i64[N,2,2]; halves go towards its left end."""
+    """Pixels (x, y) nearest to each side i64[N,2,2]; halves go towards its left end."""
     rightwards = (sides[:, 0, 0] <= sides[:, 1, 0])[:, None, None]
     left, right = np.moveaxis(np.where(rightwards, sides, sides[:, ::-1]), 1, 0)
     reach = right - left
