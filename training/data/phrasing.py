@@ -20,15 +20,28 @@ from training.data.sample import Turn
 
 T = TypeVar("T")
 
+QUESTIONS_PER_IMAGE = 3  # upstream's num_classes_per_sample
+
 
 def pick(options: Sequence[T], rng: np.random.Generator) -> T:
     """One of the options, each as likely as the others."""
     return options[int(rng.integers(len(options)))]
 
 
-def phrase_question(phrase: str, rng: np.random.Generator) -> str:
-    """Ask for a class or a short phrase, in lower case as upstream does."""
-    return pick(SHORT_QUESTIONS, rng).format(class_name=phrase.lower())
+def phrase_question(phrase: str, rng: np.random.Generator, *, upstream_compat: bool = False) -> str:
+    """Ask for a class or a short phrase, in lower case as upstream does.
+
+    upstream_compat: keep "the the", where a question with an article meets a phrase with one.
+    """
+    question, name = pick(SHORT_QUESTIONS, rng), phrase.lower()
+    if "the {class_name}" in question and not upstream_compat:
+        name = name.removeprefix("the ")
+    return question.format(class_name=name)
+
+
+def drawn(count: int, at_most: int, rng: np.random.Generator) -> list[int]:
+    """Draw up to `at_most` of the numbers below `count`, none twice, in random order."""
+    return [int(index) for index in rng.permutation(count)[:at_most]]
 
 
 def sentence_question(sentence: str, rng: np.random.Generator) -> str:
@@ -55,7 +68,7 @@ def validation_turn(text: str, is_sentence: bool) -> Turn:
 
 
 def checked_text(text: str, where: str) -> str:
-    """The text as it is, which must say something, and hold no token that stands for something.
+    """Return the text, which must say something, and hold no token that stands for something.
 
     Raises:
         DatasetError: it is blank, or holds `[SEG]` or `<image>`.

@@ -19,14 +19,16 @@ from lisa_ros.types import UInt8Array
 from training.data.fields import field, of_kind, read_json
 from training.data.image_file import image_problems, image_size
 from training.data.phrasing import (
+    QUESTIONS_PER_IMAGE,
     accepting_answer,
     checked_text,
+    drawn,
     explained_question,
     phrase_question,
     sentence_question,
     validation_turn,
 )
-from training.data.reason_seg_annotation import ReasonSegAnnotation, read_annotation
+from training.data.reason_seg_annotation import read_annotation
 from training.data.sample import Problem, Sample, Turn
 
 IMAGE_SUFFIXES = (".jpeg", ".jpg", ".png")
@@ -48,7 +50,7 @@ class ReasonSeg:
     texts_per_image: how many texts of an image are asked at most, each in its own conversation.
     reason_only_share: of the images that have an explanation, how many are answered by it alone,
     without a mask; half of the others get a mask with the explanation. None leaves explanations
-    out, as in splits other than train.
+    out, as in splits other than train. upstream_compat: as in `phrase_question`.
     """
 
     def __init__(
@@ -56,8 +58,9 @@ class ReasonSeg:
         folder: Path,
         splits: Sequence[str],
         *,
-        texts_per_image: int = 3,
+        texts_per_image: int = QUESTIONS_PER_IMAGE,
         reason_only_share: float | None = 0.1,
+        upstream_compat: bool = False,
     ) -> None:
         """List the images and read the explanations.
 
@@ -67,7 +70,7 @@ class ReasonSeg:
         """
         self._folder = folder
         self._splits = tuple(splits)
-        self._texts_per_image = texts_per_image
+        self._texts_per_image, self._upstream_compat = texts_per_image, upstream_compat
         self._images = tuple(
             image for split in self._splits for image in list_images(folder / split)
         )
@@ -94,10 +97,12 @@ class ReasonSeg:
         image = self._images[index]
         annotation = read_annotation(image.with_suffix(".json"))
         texts = annotation.checked_texts()
-        chosen = rng.permutation(len(texts))[: self._texts_per_image]
         explanation = self._explanation(image)
         style = _Style.MASK if explanation is None else self._draw_style(rng)
-        turns = [_turn(texts[i], annotation, style, explanation or "", rng) for i in chosen]
+        turns = [
+            self._turn(texts[i], annotation.is_sentence, style, explanation or "", rng)
+            for i in drawn(len(texts), self._texts_per_image, rng)
+        ]
         target = (annotation.mask(*image_size(image)) == TARGET).astype(np.uint8)
         n_masks = 0 if style is _Style.REASON else len(turns)
         masks = np.repeat(target[None], n_masks, axis=0)
@@ -148,6 +153,23 @@ class ReasonSeg:
             return _Style.REASON
         return _Style.MASK if rng.random() < 0.5 else _Style.MASK_AND_REASON
 
+    def _turn(
+        self,
+        text: str,
+        is_sentence: bool,
+        style: _Style,
+        explanation: str,
+        rng: np.random.Generator,
+    ) -> Turn:
+        if style is _Style.REASON:
+            return Turn(text, explanation)
+        if style is _Style.MASK_AND_REASON:
+            return Turn(explained_question(text, rng), f"{accepting_answer(rng)} {explanation}")
+        if is_sentence:
+            return Turn(sentence_question(text, rng), accepting_answer(rng))
+        question = phrase_question(text, rng, upstream_compat=self._upstream_compat)
+        return Turn(question, accepting_answer(rng))
+
     def _explanation_problems(self) -> Iterator[Problem]:
         names = {image.name for image in self._images}
         for name in sorted(self._explanations):
@@ -188,21 +210,6 @@ def _read_explanations(path: Path) -> dict[str, str]:
         )
         for n, entry in enumerate(entries)
     }
-
-
-def _turn(
-    text: str,
-    annotation: ReasonSegAnnotation,
-    style: _Style,
-    explanation: str,
-    rng: np.random.Generator,
-) -> Turn:
-    if style is _Style.REASON:
-        return Turn(text, explanation)
-    if style is _Style.MASK_AND_REASON:
-        return Turn(explained_question(text, rng), f"{accepting_answer(rng)} {explanation}")
-    ask = sentence_question if annotation.is_sentence else phrase_question
-    return Turn(ask(text, rng), accepting_answer(rng))
 
 
 def _image_problems(image: Path) -> Iterator[Problem]:
