@@ -1,0 +1,49 @@
+"""gRefCOCO: phrases that mean several objects of an image, or none, which is then to be refused.
+
+Source: henghuiding/gRefCOCO, beside the other referring sets: `refer_seg/grefcoco/{instances.json,
+grefs(unc).json}`; a pickle `grefs(unc).p` of the same content is read too.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lisa_ros.errors import DatasetError
+from training.data.refer import IMAGE_FOLDERS, ReferringSet
+from training.data.refer_index import read_refer_index
+
+KIND = "grefcoco"
+
+
+def open_grefcoco(
+    refer_seg: Path, split_by: str, split: str, *, upstream_compat: bool = False
+) -> ReferringSet:
+    """Open a split of gRefCOCO; a target is the union of its objects.
+
+    Raises:
+        DatasetError: a file is missing or malformed, or there is no such split.
+
+    """
+    folder = refer_seg / KIND
+    index = read_refer_index(folder / "instances.json", grefs_file(folder, split_by), split)
+    name = f"{KIND}|{split_by}|{split}"
+    return ReferringSet(
+        name, index, refer_seg / IMAGE_FOLDERS[KIND], upstream_compat=upstream_compat
+    )
+
+
+def grefs_file(folder: Path, split_by: str) -> Path:
+    """Where the refs of these splits are: JSON as released, or a pickle.
+
+    Raises:
+        DatasetError: there is neither.
+
+    """
+    for suffix in (".json", ".p"):
+        path = folder / f"grefs({split_by}){suffix}"
+        if path.is_file():
+            return path
+    raise DatasetError(
+        f"There is neither grefs({split_by}).json nor grefs({split_by}).p in {folder}. Check the "
+        "dataset's folder and who made the splits (unc)."
+    )
