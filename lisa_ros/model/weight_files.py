@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pickle
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
 import torch
@@ -131,6 +131,15 @@ def load_into(
                 kind = dtype if tensor.is_floating_point() else tensor.dtype
                 shard[key] = tensor.to(device=device, dtype=kind, copy=True)
         module.load_state_dict(shard, strict=False, assign=True)
+
+
+def read_tensors(files: list[Path], keys: Collection[str]) -> Iterator[tuple[str, Tensor]]:
+    """Read some tensors, in the files' own dtype; keys that are not there are left out.
+
+    Raises CheckpointCorruptError for a file that is truncated or not what its name says.
+    """
+    for path in files:
+        yield from ((key, tensor) for key, tensor in _tensors_of(path) if key in keys)
 
 
 def _listed(items: list[str], most: int = 5) -> str:
