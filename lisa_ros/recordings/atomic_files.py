@@ -21,7 +21,8 @@ def place_files(contents: Sequence[tuple[Path, bytes]]) -> None:
     So the last file vouches for the others. They replace what is there; their folders must exist.
 
     Raises:
-        DatasetError: the disk is full or refuses; nothing of these files is left then.
+        DatasetError: the disk is full or refuses; then no file is placed, but for a refusal
+            between two renames.
 
     """
     aside: list[Path] = []

@@ -35,6 +35,11 @@ class SampleMeta:
     target_point_camera: tuple[float, float, float] | None = None
     target_point_source: str | None = None
 
+    @property
+    def says_nothing(self) -> bool:
+        """Whether nothing is known."""
+        return all(value is None for value in vars(self).values())
+
 
 def read_sample_meta(path: Path) -> SampleMeta:
     """Read a `.meta.yaml`. Raises DatasetError naming file and key."""

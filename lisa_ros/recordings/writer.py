@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from lisa_ros.errors import CameraInfoError, DatasetError
+from lisa_ros.geometry import camera_model
 from lisa_ros.recordings.atomic_files import check_space, one_writer, place_files
-from lisa_ros.recordings.camera_yaml import camera_info_yaml
+from lisa_ros.recordings.camera_yaml import camera_info_yaml, read_camera_info
 from lisa_ros.recordings.dataset_folder import (
     DATASET_FILE,
     SPLITS,
@@ -17,7 +18,7 @@ from lisa_ros.recordings.dataset_folder import (
 )
 from lisa_ros.recordings.image_files import depth_png_bytes, jpeg_bytes
 from lisa_ros.recordings.sample import LabSample
-from lisa_ros.recordings.sample_meta import SampleMeta, sample_meta_yaml
+from lisa_ros.recordings.sample_meta import sample_meta_yaml
 
 RESERVE_BYTES = 500_000_000
 
@@ -78,11 +79,11 @@ def _encode(
     _check_sizes(paths, sample)
     contents = []
     if sample.camera_info is not None:
-        contents.append((paths.camera_info, _calibration(paths, sample)))
+        contents.append((paths.camera_info, _calibration(folder, paths, sample)))
     if sample.depth_m is not None:
         unit_m = sample.meta.depth_unit_m or folder.about.depth_unit_m
         contents.append((paths.depth, depth_png_bytes(sample.depth_m, unit_m)))
-    if sample.meta != SampleMeta():
+    if not sample.meta.says_nothing:
         contents.append((paths.meta, sample_meta_yaml(sample.meta)))
     contents.append((paths.image, jpeg_bytes(sample.image)))
     contents.append((paths.annotation, sample.annotation.to_json()))
@@ -111,15 +112,12 @@ def _check_sizes(paths: SamplePaths, sample: LabSample) -> None:
         raise DatasetError(f"{paths.depth} needs the camera's calibration; give camera_info.")
 
 
-def _calibration(paths: SamplePaths, sample: LabSample) -> bytes:
+def _calibration(folder: DatasetFolder, paths: SamplePaths, sample: LabSample) -> bytes:
     info = sample.camera_info
     assert info is not None
-    if (info.height, info.width) != sample.image.shape[:2]:
-        raise DatasetError(
-            f"got a calibration for {info.width}x{info.height} px, expected "
-            f"{sample.image.shape[1]}x{sample.image.shape[0]} as {paths.image} has"
-        )
+    height, width = sample.image.shape[:2]
     try:
+        camera_model(info, rectified=folder.about.rectified, image_size=(height, width))
         return camera_info_yaml(info)
     except CameraInfoError as error:
         raise DatasetError(f"{paths.camera_info}: {error}") from error
@@ -143,7 +141,7 @@ def _without_known_calibration(
     if not paths.camera_info.exists():
         return contents
     for path, content in contents:
-        if path == paths.camera_info and path.read_bytes() != content:
+        if path == paths.camera_info and camera_info_yaml(read_camera_info(path)) != content:
             raise DatasetError(
                 f"{path} is of another camera or another size. Use another bag for this camera."
             )
