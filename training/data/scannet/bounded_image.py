@@ -55,6 +55,20 @@ def decode_image(
     return image
 
 
+def image_size(path: Path) -> tuple[int, int]:
+    """The (width, height) of an image file, from its header.
+
+    Raises:
+        DatasetError: missing, or no image.
+
+    """
+    try:
+        with Image.open(path, formats=["JPEG", "PNG"]) as image:
+            return image.size
+    except (OSError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise DatasetError(f"{path}: not a readable image ({error}); download it again.") from error
+
+
 def read_image(path: Path, size: tuple[int, int] | None = None) -> Image.Image:
     """Decode an image file by the format that its suffix names: .png, .jpg or .jpeg.
 

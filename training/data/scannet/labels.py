@@ -107,9 +107,9 @@ def _row(path: Path, number: int, cells: dict[str, str]) -> LabelRow:
             f"{path}, line {number}: got {cells}, expected a cell for each of "
             f"{', '.join(_COLUMNS)}, id and nyu40id integers; download the table again."
         ) from error
-    if not (row.raw_category and row.id > 0 and 0 <= row.nyu40id < len(NYU40_NAMES)):
+    if not (row.raw_category and 0 < row.id < 2**16 and 0 <= row.nyu40id < len(NYU40_NAMES)):
         raise DatasetError(
-            f"{path}, line {number}: got {row}, expected a name, an id above 0 and a nyu40id of 0 "
+            f"{path}, line {number}: got {row}, expected a name, an id of 16 bits and a nyu40id of 0 "
             "to 40; download the table again."
         )
     return row

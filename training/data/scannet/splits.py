@@ -1,4 +1,4 @@
-"""Which scans belong together: official split files, splits by space, scans that ReasonSeg shows."""
+"""Which scans belong together: official splits, splits by space, scans that ReasonSeg shows."""
 
 from __future__ import annotations
 
@@ -45,13 +45,16 @@ def read_split(path: Path) -> tuple[str, ...]:
         raise DatasetError(
             f"{path}: the split cannot be read ({error}); it is part of ScanNet's repository."
         ) from error
-    scans = [line for line in lines if line]
+    scans: set[str] = set()
     for number, scan in enumerate(lines, 1):
-        if scan and (not is_scan_id(scan) or scans.count(scan) > 1):
+        if not scan:
+            continue
+        if not is_scan_id(scan) or scan in scans:
             raise DatasetError(
                 f"{path}, line {number}: got {scan[:80]!r}, expected names like scene0000_00, each "
                 "once; download the file again."
             )
+        scans.add(scan)
     return tuple(sorted(scans))
 
 
