@@ -1,7 +1,8 @@
 """COCO's two forms of a mask: polygons, and run lengths as numbers or packed into text.
 
 Source: the format of cocodataset/cocoapi. Run lengths are decoded here, because pycocotools 2.0.11
-does not notice runs that end early: it hands out a mask of uninitialised memory.
+does not notice runs that end early: it hands out a mask of uninitialised memory. It also warns of
+its own use of numpy 2.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def decode_polygons(polygons: list[object], height: int, width: int) -> UInt8Arr
     for number, polygon in enumerate(polygons):
         _check_polygon(polygon, f"Polygon {number} of the segmentation", height, width)
     union = pycoco.merge(pycoco.frPyObjects(polygons, height, width))
-    return np.ascontiguousarray(pycoco.decode(union), dtype=np.uint8)
+    return decode_run_lengths(union, height, width)
 
 
 def _check_polygon(polygon: object, where: str, height: int, width: int) -> None:
