@@ -1,6 +1,6 @@
 """What the files of a referring set say: which sentences mean which annotations of an image.
 
-Source: DATASETS of lichengunc/refer: `instances.json` in COCO's form, and a pickle of refs, one
+Source: the format of lichengunc/refer: `instances.json` in COCO's form, and a pickle of refs, one
 for each object, that hold the sentences and the split. gRefCOCO's refs name several annotations,
 or [-1] where nothing in the image is meant, and may be JSON.
 """
