@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 from lisa_ros.errors import DatasetError
@@ -21,13 +20,11 @@ from lisa_ros.types import UInt8Array
 POLYGON = "polygon"
 TARGET_LABEL = "target"
 IGNORE_LABEL = "ignore"
-_LABELME_DEFAULTS = {"version": "5.0.1", "flags": {}, "imageData": None}
 _OURS = (
     "text", "is_sentence", "no_target", "queries", "shapes", "imagePath", "imageWidth",
     "imageHeight",
 )  # fmt: skip
 _SHAPE_KEYS = ("label", "points", "group_id", "shape_type")
-_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -38,7 +35,7 @@ class Shape:
     points: tuple[tuple[float, float], ...]
     group_id: int | None = None
     shape_type: str = POLYGON
-    other: Mapping[str, Any] = _NOTHING
+    other: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def polygon(self) -> LabelledPolygon:
@@ -79,7 +76,7 @@ class Annotation:
     query: Query
     shapes: tuple[Shape, ...]
     queries: tuple[Query, ...] = ()
-    other: Mapping[str, Any] = _NOTHING
+    other: Mapping[str, Any] = field(default_factory=dict)
     where: str = field(default="annotation", compare=False)
 
     @property
@@ -121,8 +118,8 @@ class Annotation:
 
     def to_json(self) -> bytes:
         """The file's content, UTF-8."""
-        values = {**_LABELME_DEFAULTS, **self.other}
-        values |= {
+        values = {
+            **self.other,
             "text": list(self.query.texts),
             "is_sentence": self.query.is_sentence,
             "shapes": [_shape_values(shape) for shape in self.shapes],
@@ -187,8 +184,8 @@ def _is_point(value: object) -> bool:
 
 
 def _shape_values(shape: Shape) -> dict[str, Any]:
-    values: dict[str, Any] = {"flags": {}, **shape.other}
-    return values | {
+    return {
+        **shape.other,
         "label": shape.label,
         "points": [list(point) for point in shape.points],
         "group_id": shape.group_id,

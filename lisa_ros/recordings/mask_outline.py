@@ -54,9 +54,13 @@ def _trace(mask: BoolArray) -> Iterator[_Corners]:
 
 def _bands(region: BoolArray, holes: BoolArray) -> Iterator[BoolArray]:
     """The region cut below the top row of every hole, which opens it."""
-    above = np.zeros_like(holes)
-    above[1:] = holes[:-1]
-    cuts = np.flatnonzero((holes & ~above).any(axis=1)) + 1
+    above, before = np.zeros_like(holes), np.zeros_like(holes)
+    above[1:], before[:, 1:] = holes[:-1], holes[:, :-1]
+    # A hole begins with a run of pixels that has none of it above.
+    opens = holes & ~before
+    run = np.cumsum(opens)[holes.ravel()] - 1
+    continued = np.bincount(run, weights=above[holes]) > 0
+    cuts = np.unique(np.nonzero(opens)[0][~continued]) + 1
     edges = [0, *cuts.tolist(), len(region)]
     for start, stop in itertools.pairwise(edges):
         band = np.zeros_like(region)

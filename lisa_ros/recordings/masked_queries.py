@@ -10,6 +10,10 @@ from lisa_ros.recordings.annotation import IGNORE_LABEL, TARGET_LABEL, Annotatio
 from lisa_ros.recordings.mask_outline import mask_outlines
 from lisa_ros.types import BoolArray
 
+# What labelme writes besides, so that it opens the file as one of its own.
+_LABELME = {"version": "5.0.1", "flags": {}, "imageData": None}
+_LABELME_SHAPE: dict[str, object] = {"flags": {}}
+
 
 @dataclass(frozen=True)
 class MaskedQuery:
@@ -50,10 +54,9 @@ def annotate(
     queries = []
     for number, question in enumerate(questions, start=1):
         group = number if several else None
-        shapes += [Shape(TARGET_LABEL, o, group) for o in mask_outlines(question.mask)]
+        shapes += _shapes(TARGET_LABEL, question.mask, group)
         if ignore is not None:
-            left = ignore & ~question.mask
-            shapes += [Shape(IGNORE_LABEL, outline, group) for outline in mask_outlines(left)]
+            shapes += _shapes(IGNORE_LABEL, ignore & ~question.mask, group)
         no_target = not question.mask.any()
         queries.append(Query(question.texts, question.is_sentence, group, no_target))
     first = next((query for query in queries if not query.no_target), queries[0])
@@ -64,4 +67,10 @@ def annotate(
         query=replace(first, group_id=None),
         shapes=tuple(shapes),
         queries=tuple(queries) if several else (),
+        other=_LABELME,
     )
+
+
+def _shapes(label: str, mask: BoolArray, group: int | None) -> list[Shape]:
+    outlines = mask_outlines(mask)
+    return [Shape(label, outline, group, other=_LABELME_SHAPE) for outline in outlines]
