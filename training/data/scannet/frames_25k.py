@@ -6,7 +6,7 @@ the names that annotators wrote.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -50,7 +50,9 @@ class Frames25kScan:
         if wrong:
             raise DatasetError(f"{path}/color/{wrong[0]}.jpg: expected six digits, a frame number.")
         numbers = [int(stem) for stem in stems]
-        self.numbers = [n for n in numbers if not posed_only or self.pose(n) is not None]
+        self.numbers: Sequence[int] = [
+            n for n in numbers if not posed_only or self.pose(n) is not None
+        ]
 
     def image(self, number: int) -> tuple[Path, None]:
         """Where the colour image is; the second is for sources whose images are no files."""

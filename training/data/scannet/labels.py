@@ -47,19 +47,6 @@ class LabelTable:
         """Rows by raw category, as aggregation files write it."""
         return {row.raw_category: row for row in self.rows}
 
-    @cached_property
-    def names_by_id(self) -> Mapping[int, tuple[str, ...]]:
-        """All raw categories of a number."""
-        names: dict[int, tuple[str, ...]] = {}
-        for row in self.rows:
-            names[row.id] = (*names.get(row.id, ()), row.raw_category)
-        return names
-
-    @cached_property
-    def nyu40_by_id(self) -> Mapping[int, int]:
-        """The NYU40 class of a number; of several the last row's, as in ScanNet's own scripts."""
-        return {row.id: row.nyu40id for row in self.rows}
-
     def ambiguous_ids(self) -> Mapping[int, tuple[int, ...]]:
         """The numbers that stand for several NYU40 classes: 107, 188 and 385 as released."""
         classes: dict[int, set[int]] = {}
@@ -109,7 +96,7 @@ def _row(path: Path, number: int, cells: dict[str, str]) -> LabelRow:
         ) from error
     if not (row.raw_category and 0 < row.id < 2**16 and 0 <= row.nyu40id < len(NYU40_NAMES)):
         raise DatasetError(
-            f"{path}, line {number}: got {row}, expected a name, an id of 16 bits and a nyu40id of 0 "
-            "to 40; download the table again."
+            f"{path}, line {number}: got {row}, expected a name, an id of 16 bits and a "
+            "nyu40id of 0 to 40; download the table again."
         )
     return row

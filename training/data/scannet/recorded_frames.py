@@ -18,6 +18,9 @@ from training.data.scannet.labels import LabelTable
 from training.data.scannet.scan import ScanFolder
 from training.data.scannet.scan_checks import check_scan
 
+# The zips are filtered one by one, so their edges differ; whole objects must not.
+_LABEL_DISAGREEMENT = 0.05
+
 
 class RecordedFrames:
     """Every `every`-th frame of one scan.
@@ -98,9 +101,27 @@ class RecordedFrames:
             return
         for number in self.numbers:
             try:
-                self.annotation(number)
+                differing = self._label_disagreement(number)
             except DatasetError as error:
                 yield Problem("error", self.scan.path, str(error))
+                continue
+            if differing > _LABEL_DISAGREEMENT:
+                yield Problem(
+                    "error",
+                    self.scan.path,
+                    f"frame {number}: the label zip has another category than the instance zip in "
+                    f"{differing:.0%} of the pixels that both annotate; the zips belong to "
+                    "different versions of the aggregation file: download the scan again.",
+                )
+
+    def _label_disagreement(self, number: int) -> float:
+        """Share of the pixels with a known category whose number in the label zip is another."""
+        categories = self.annotation(number).categories
+        with self.scan.open_projection("label-filt") as projection:
+            labels = projection.read(number, (categories.shape[1], categories.shape[0]))
+        both = (categories > 0) & (labels > 0)
+        different = np.count_nonzero(categories[both] != labels[both])
+        return different / max(1, np.count_nonzero(both))
 
     @cached_property
     def _instance_ids(self) -> dict[int, int]:

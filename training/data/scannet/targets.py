@@ -21,7 +21,8 @@ from training.data.scannet.triangle_distance import distance_to_triangles
 class FrameTarget:
     """One target in the depth camera's optical frame, the scan's world and the aligned world.
 
-    world is None where tracking was lost, aligned also where no alignment is known.
+    It is the same point in all three; medians taken in each frame would be three points. world is
+    None where tracking was lost, aligned also where no alignment is known.
     """
 
     camera: Target3D
@@ -59,8 +60,8 @@ def lift_instances(
 def mesh_distance_m(target: FrameTarget, mesh: AnnotatedMesh, instance: int) -> float:
     """Distance of a target's point to the surface of one object of its scan's mesh.
 
-    A target is a point of the visible surface, so this is about depth, pose and mesh error: a
-    centimetre or two where all is well.
+    A target is the per-axis median of visible points, so this is the error of depth, pose, mask and
+    mesh, and for an object that shows several sides also how far that median is off all of them.
 
     Raises:
         DatasetError: the target has no world position, or the object no triangle.
