@@ -11,8 +11,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from training.data.class_names import shipped_class_names
-from training.data.class_questions import QUESTIONS_PER_IMAGE
 from training.data.labelled_images import IMAGE_SUFFIX, LabelledImages, existing_folder, stems_in
+from training.data.phrasing import QUESTIONS_PER_IMAGE
 
 # 255 is no value of the published labels; upstream ignores it too.
 _IGNORED = frozenset({0, 255})

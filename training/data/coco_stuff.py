@@ -11,9 +11,8 @@ from pathlib import Path
 
 from lisa_ros.errors import DatasetError
 from training.data.class_names import shipped_class_names
-from training.data.class_questions import QUESTIONS_PER_IMAGE
 from training.data.labelled_images import LABEL_SUFFIX, LabelledImages, existing_folder, stems_in
-from training.data.phrasing import checked_text
+from training.data.phrasing import QUESTIONS_PER_IMAGE, checked_text
 
 _UNLABELLED = 255
 

@@ -10,9 +10,10 @@ import numpy as np
 
 from lisa_ros.errors import DatasetError
 from lisa_ros.types import UInt8Array
-from training.data.class_questions import QUESTIONS_PER_IMAGE, class_conversations
+from training.data.class_questions import class_conversations
 from training.data.image_file import checked_size, image_problems
 from training.data.label_image import read_label_image, values_in
+from training.data.phrasing import QUESTIONS_PER_IMAGE
 from training.data.sample import NothingToAskError, Problem, Sample
 
 IMAGE_SUFFIX, LABEL_SUFFIX = ".jpg", ".png"

@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from training.data.class_questions import QUESTIONS_PER_IMAGE
 from training.data.fields import field, read_json
 from training.data.labelled_images import IMAGE_SUFFIX, LabelledImages, existing_folder, stems_in
-from training.data.phrasing import checked_text
+from training.data.phrasing import QUESTIONS_PER_IMAGE, checked_text
 
 # Car mount, dynamic, ego vehicle, ground, static and unlabeled of the published 124.
 _VOID_VALUES = range(118, 124)

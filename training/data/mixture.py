@@ -14,8 +14,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lisa_ros.errors import ConfigurationError
-from training.data.sample import ImageDataset, Sample
+from lisa_ros.errors import ConfigurationError, DatasetError
+from training.data.sample import ImageDataset, NothingToAskError, Sample
+
+# Images with nothing to ask for are rare; this many in a row are a broken dataset.
+_TRIES = 100
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,15 @@ class Mixture:
 
         """
         dataset, rng = self._draw(number)
-        return dataset.sample(int(rng.integers(len(dataset))), rng)
+        for _ in range(_TRIES):
+            try:
+                return dataset.sample(int(rng.integers(len(dataset))), rng)
+            except NothingToAskError:
+                continue
+        raise DatasetError(
+            f"{_TRIES} images of {dataset.name} in a row have nothing to ask for. Look at it with "
+            "python -m training.data validate."
+        )
 
     def counts(self, numbers: Iterable[int]) -> dict[str, int]:
         """How many of these samples fall to each dataset, without reading any."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from lisa_ros.errors import DatasetError
 from lisa_ros.types import UInt8Array
-from training.data.class_questions import QUESTIONS_PER_IMAGE, class_conversations
+from training.data.class_questions import class_conversations
 from training.data.coco_annotations import (
     CocoAnnotation,
     CocoImage,
@@ -19,7 +19,7 @@ from training.data.coco_annotations import (
     read_coco_index,
 )
 from training.data.image_file import checked_size, image_problems
-from training.data.phrasing import checked_text
+from training.data.phrasing import QUESTIONS_PER_IMAGE, checked_text
 from training.data.sample import NothingToAskError, Problem, Sample
 
 

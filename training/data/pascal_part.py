@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from training.data.class_questions import QUESTIONS_PER_IMAGE
 from training.data.part_images import PartImages, open_part_images
+from training.data.phrasing import QUESTIONS_PER_IMAGE
 
 
 def open_pascal_part(

@@ -113,6 +113,27 @@ def _reason_seg(folder: Path, split: str | None) -> ImageDataset:
     return _data_string(folder, f"ReasonSeg|{split or 'train'}")
 
 
+def _scannet(folder: Path, split: str | None) -> ImageDataset:
+    from training.data.scannet.opening import open_scans
+    from training.data.scannet.selection import Selection
+
+    return open_scans(folder / "scannet", split or "train", Selection(reason_seg=_leaks_of(folder)))
+
+
+def _scannet_25k(folder: Path, split: str | None) -> ImageDataset:
+    from training.data.scannet.opening import open_frames_25k
+    from training.data.scannet.selection import Selection
+
+    selection = Selection(reason_seg=_leaks_of(folder))
+    return open_frames_25k(folder / "scannet", split or "train", selection)
+
+
+def _leaks_of(folder: Path) -> Path | None:
+    """ReasonSeg, if it is there: its val and test images show scans of ScanNet."""
+    reason_seg = folder / "reason_seg" / "ReasonSeg"
+    return reason_seg if reason_seg.is_dir() else None
+
+
 def _referring(kind: str) -> _Opener:
     def opener(folder: Path, split: str | None) -> ImageDataset:
         from training.data.data_strings import USUAL_SPLITS_BY
@@ -144,5 +165,7 @@ KINDS: Mapping[str, _Opener] = MappingProxyType(
         "refcocog": _referring("refcocog"),
         "grefcoco": _referring("grefcoco"),
         "llava_instruct": _llava_instruct,
+        "scannet": _scannet,
+        "scannet_25k": _scannet_25k,
     }
 )

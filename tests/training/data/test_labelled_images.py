@@ -25,10 +25,10 @@ from lisa_ros.errors import DatasetError
 from lisa_ros.model.prompts import ANSWERS
 from training.data.ade20k import open_ade20k
 from training.data.class_names import shipped_class_names
-from training.data.class_questions import QUESTIONS_PER_IMAGE
 from training.data.coco_stuff import open_coco_stuff, read_labels_txt
 from training.data.labelled_images import LabelledImages
 from training.data.mapillary import open_mapillary
+from training.data.phrasing import QUESTIONS_PER_IMAGE
 from training.data.sample import NothingToAskError, Sample
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lisa_ros.errors import ConfigurationError
+from lisa_ros.errors import ConfigurationError, DatasetError
 from training.data.mixture import Group, Mixture
-from training.data.sample import Problem, Sample
+from training.data.sample import NothingToAskError, Problem, Sample
 
 
 @dataclass(frozen=True)
@@ -20,11 +20,14 @@ class Numbers:
 
     name: str
     size: int
+    speechless: frozenset[int] = frozenset()
 
     def __len__(self) -> int:
         return self.size
 
     def sample(self, index: int, rng: np.random.Generator) -> Sample:
+        if index in self.speechless:
+            raise NothingToAskError(f"image {index}")
         image = Path(f"{index}-{rng.integers(1000)}")
         return Sample(self.name, image, (), np.zeros((0, 1, 1), np.uint8))
 
@@ -62,6 +65,15 @@ def test_counts_are_of_what_is_drawn() -> None:
     mixture = Mixture(GROUPS, seed=1)
     drawn = [mixture.sample(n).dataset for n in range(30)]
     assert mixture.counts(range(30)) == {name: drawn.count(name) for name in mixture.counts([])}
+
+
+def test_an_image_with_nothing_to_ask_for_makes_room_for_another() -> None:
+    mostly = Numbers("ade20k", 4, speechless=frozenset({0, 1, 2}))
+    mixture = Mixture([Group("sem_seg", 1, (mostly,))], seed=0)
+    assert all(mixture.sample(n).image.name.startswith("3-") for n in range(20))
+    never = Numbers("ade20k", 2, speechless=frozenset({0, 1}))
+    with pytest.raises(DatasetError, match="ade20k"):
+        Mixture([Group("sem_seg", 1, (never,))], seed=0).sample(0)
 
 
 @pytest.mark.parametrize(

@@ -26,12 +26,14 @@ class AnnotatedMesh:
 
     def vertices_of(self, instance: int) -> Float64Array:
         """The vertices f64[n,3] of one object."""
-        return self.positions[self.instances == instance]
+        vertices: Float64Array = self.positions[self.instances == instance]
+        return vertices
 
     def triangles_of(self, instance: int) -> Float64Array:
         """The triangles f64[n,3,3] whose corners all belong to one object."""
         inside = (self.instances == instance)[self.triangles].all(axis=1)
-        return self.positions[self.triangles[inside]]
+        triangles: Float64Array = self.positions[self.triangles[inside]]
+        return triangles
 
 
 def nyu40_of_vertices(

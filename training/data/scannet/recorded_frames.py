@@ -120,8 +120,8 @@ class RecordedFrames:
         with self.scan.open_projection("label-filt") as projection:
             labels = projection.read(number, (categories.shape[1], categories.shape[0]))
         both = (categories > 0) & (labels > 0)
-        different = np.count_nonzero(categories[both] != labels[both])
-        return different / max(1, np.count_nonzero(both))
+        different = int(np.count_nonzero(categories[both] != labels[both]))
+        return different / max(1, int(np.count_nonzero(both)))
 
     @cached_property
     def _instance_ids(self) -> dict[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from functools import lru_cache
 
 import numpy as np
 
@@ -37,7 +38,15 @@ def decode_depth(blob: bytes, header: SensHeader, where: str) -> Float32Array:
     if header.depth_compression == DepthCompression.ZLIB:
         blob = _inflate(blob, header.raw_depth_bytes, where)
     steps = np.frombuffer(blob, "<u2").reshape(header.depth_height, header.depth_width)
-    return depth_to_metres(steps, unit_m=1 / header.depth_shift)
+    metres: Float32Array = _metres(header.depth_shift)[steps]
+    return metres
+
+
+@lru_cache(maxsize=8)
+def _metres(depth_shift: float) -> Float32Array:
+    """The depth f32[65536] of every step there is: looking up is several times faster."""
+    steps = np.arange(2**16, dtype=np.uint16)
+    return depth_to_metres(steps[None], unit_m=1 / depth_shift).ravel()
 
 
 def _inflate(blob: bytes, expected: int, where: str) -> bytes:
