@@ -86,9 +86,7 @@ class Annotation:
 
     def targets(self, query: Query) -> tuple[Shape, ...]:
         """The shapes that answer a query."""
-        if query.no_target:
-            return ()
-        return tuple(s for s in self.shapes if s.is_target and query.group_id in (None, s.group_id))
+        return tuple(shape for shape in self.shapes if _answers(shape, query))
 
     def mask(self, query: Query) -> UInt8Array:
         """u8[H,W] of a query: 1 target, 255 ignore, 0 background.
@@ -99,12 +97,7 @@ class Annotation:
             DatasetError: a shape is no polygon, or cannot be drawn.
 
         """
-        targets = self.targets(query)
-        drawn = []
-        for shape in self.shapes:
-            near = query.group_id is None or shape.group_id in (None, query.group_id)
-            if (shape.polygon.is_ignore and near) or any(shape is target for target in targets):
-                drawn.append(shape)
+        drawn = [shape for shape in self.shapes if _answers(shape, query) or _hides(shape, query)]
         for shape in drawn:
             if shape.shape_type != POLYGON:
                 raise DatasetError(
@@ -151,6 +144,16 @@ def parse_annotation(document: Document) -> Annotation:
         other={key: value for key, value in document.values.items() if key not in _OURS},
         where=document.where,
     )
+
+
+def _answers(shape: Shape, query: Query) -> bool:
+    wanted = not query.no_target and query.group_id in (None, shape.group_id)
+    return wanted and shape.is_target
+
+
+def _hides(shape: Shape, query: Query) -> bool:
+    near = query.group_id is None or shape.group_id in (None, query.group_id)
+    return near and shape.polygon.is_ignore
 
 
 def _parse_shape(shape: Document) -> Shape:

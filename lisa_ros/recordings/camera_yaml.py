@@ -69,7 +69,8 @@ def camera_info_yaml(info: CameraInfo, camera_name: str = "camera") -> bytes:
         "rectification_matrix": _values(3, 3, _IDENTITY),
         "projection_matrix": _values(3, 4, info.p),
     }
-    return yaml.safe_dump(values, sort_keys=False, default_flow_style=None).encode()
+    text: str = yaml.safe_dump(values, sort_keys=False, default_flow_style=None)
+    return text.encode()
 
 
 def camera_info_of(intrinsics: Intrinsics) -> CameraInfo:

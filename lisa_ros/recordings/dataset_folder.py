@@ -56,7 +56,8 @@ class About:
             "rectified": self.rectified,
             **self.other,
         }
-        return yaml.safe_dump(values, sort_keys=False, allow_unicode=True).encode()
+        text: str = yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+        return text.encode()
 
 
 @dataclass(frozen=True)

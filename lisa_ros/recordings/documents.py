@@ -61,14 +61,14 @@ class Document:
 
     def number(self, key: str) -> float:
         """A finite number."""
-        value = self.values.get(key)
+        value: Any = self.values.get(key)
         if not is_number(value):
             self.fail(key, "a finite number (YAML wants 0.001 or 1.0e-3, not 1e-3)")
         return float(value)
 
     def numbers(self, key: str, count: int | None = None) -> tuple[float, ...]:
         """A list of finite numbers, `count` of them if that is given."""
-        value = self.values.get(key)
+        value: Any = self.values.get(key)
         fits = isinstance(value, list) and all(map(is_number, value))
         if not fits or (count is not None and len(value) != count):
             self.fail(key, f"a list of {'' if count is None else f'{count} '}finite numbers")

@@ -70,7 +70,7 @@ def _bands(region: BoolArray, holes: BoolArray) -> Iterator[BoolArray]:
 
 def _border(cells: npt.NDArray[np.bool_], start: int, stride: int) -> _Corners:
     """Walk clockwise round the region whose first cell, row by row, is `start`: corners (x, y)."""
-    filled = memoryview(cells.view(np.uint8))
+    filled = cells.data  # indexing this is several times faster than indexing the array
     offsets = [dx + dy * stride for dx, dy in _STEPS]
     corners = []
     here, heading, first = start, 0, None

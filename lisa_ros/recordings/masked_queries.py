@@ -11,7 +11,7 @@ from lisa_ros.recordings.mask_outline import mask_outlines
 from lisa_ros.types import BoolArray
 
 # What labelme writes besides, so that it opens the file as one of its own.
-_LABELME = {"version": "5.0.1", "flags": {}, "imageData": None}
+_LABELME: dict[str, object] = {"version": "5.0.1", "flags": {}, "imageData": None}
 _LABELME_SHAPE: dict[str, object] = {"flags": {}}
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lisa_ros.errors import DatasetError
-from lisa_ros.recordings.polygon_pixels import polygon_pixels
+from lisa_ros.recordings.polygon_pixels import polygon_window
 from lisa_ros.types import UInt8Array
 
 TARGET = 1
@@ -48,17 +48,19 @@ def polygon_mask(polygons: Iterable[LabelledPolygon], height: int, width: int) -
             `MAX_COORDINATE_PX`; names the polygon by its place among `polygons`.
 
     """
-    drawn = []
-    for number, polygon in enumerate(polygons):
-        if not polygon.is_flag:
-            covered = polygon_pixels(_whole_pixels(polygon, number), height, width)
-            drawn.append((covered, IGNORE if polygon.is_ignore else TARGET))
-    # Of equal areas the first one given ends on top, as upstream's reversed sort has it.
-    order = np.argsort([int(covered.sum()) for covered, _ in drawn], kind="stable")[::-1]
+    drawn = [
+        (_whole_pixels(polygon, number), IGNORE if polygon.is_ignore else TARGET)
+        for number, polygon in enumerate(polygons)
+        if not polygon.is_flag
+    ]
+    # Pixels are found twice rather than kept: there may be thousands of polygons.
+    areas = [int(polygon_window(pixels, height, width)[1].sum()) for pixels, _ in drawn]
     mask = np.zeros((height, width), np.uint8)
-    for index in order:
-        covered, value = drawn[index]
-        mask[covered] = value
+    # Of equal areas the first one given ends on top, as upstream's reversed sort has it.
+    for index in np.argsort(areas, kind="stable")[::-1]:
+        pixels, value = drawn[index]
+        window, covered = polygon_window(pixels, height, width)
+        mask[window][covered] = value
     return mask
 
 

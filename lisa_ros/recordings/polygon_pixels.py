@@ -30,6 +30,20 @@ def polygon_pixels(points: _Integers, height: int, width: int) -> BoolArray:
     return covered
 
 
+def polygon_window(
+    points: _Integers, height: int, width: int
+) -> tuple[tuple[slice, slice], BoolArray]:
+    """The rows and columns of the image that hold the polygon, and its pixels there.
+
+    The window is the whole image for a polygon that leaves it.
+    """
+    low, high = points.min(axis=0), points.max(axis=0) + 1
+    if (low < 0).any() or (high > (width, height)).any():
+        return (slice(0, height), slice(0, width)), polygon_pixels(points, height, width)
+    window = (slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0])))
+    return window, polygon_pixels(points - low, int(high[1] - low[1]), int(high[0] - low[0]))
+
+
 def _clip_sides(sides: _Integers, height: int, width: int) -> tuple[_Integers, BoolArray]:
     """Cut i64[N,2,2] (side, end, xy) to the image: first by rows, then by columns.
 
@@ -49,13 +63,14 @@ def _clip_sides(sides: _Integers, height: int, width: int) -> tuple[_Integers, B
             shift = (border - point[:, axis]) * reach[:, 1 - axis] / reach[:, axis].astype(float)
             sides[rows, end, 1 - axis] += _towards_zero(shift)
             sides[rows, end, axis] = border
-    inside = (sides >= 0) & (sides < np.array([width, height]))
-    return sides, inside.all(axis=(1, 2))
+    outside: BoolArray = (sides < 0) | (sides >= np.array([width, height]))
+    return sides, np.logical_not(outside.any(axis=(1, 2)))
 
 
 def _same_border(sides: _Integers, height: int, width: int) -> BoolArray:
-    before, after = sides < 0, sides >= np.array([width, height])
-    both: BoolArray = (before.all(axis=1) | after.all(axis=1)).any(axis=1)
+    before: BoolArray = sides < 0
+    after: BoolArray = sides >= np.array([width, height])
+    both: BoolArray = np.any(before.all(axis=1) | after.all(axis=1), axis=1)
     return both
 
 

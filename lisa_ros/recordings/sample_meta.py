@@ -67,7 +67,8 @@ def sample_meta_yaml(meta: SampleMeta) -> bytes:
         values["T_world_camera"] = [float(value) for value in meta.T_world_camera.ravel()]
     if meta.target_point_camera is not None:
         values["target_point_camera"] = [float(value) for value in meta.target_point_camera]
-    return yaml.safe_dump(values, sort_keys=False, default_flow_style=None).encode()
+    text: str = yaml.safe_dump(values, sort_keys=False, default_flow_style=None)
+    return text.encode()
 
 
 def depth_unit(document: Document) -> float | None:
