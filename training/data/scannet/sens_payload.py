@@ -38,8 +38,7 @@ def decode_depth(blob: bytes, header: SensHeader, where: str) -> Float32Array:
     if header.depth_compression == DepthCompression.ZLIB:
         blob = _inflate(blob, header.raw_depth_bytes, where)
     steps = np.frombuffer(blob, "<u2").reshape(header.depth_height, header.depth_width)
-    metres: Float32Array = _metres(header.depth_shift)[steps]
-    return metres
+    return np.take(_metres(header.depth_shift), steps)
 
 
 @lru_cache(maxsize=8)
