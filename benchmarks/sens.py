@@ -74,7 +74,7 @@ def repeat(source: Path, target: Path, times: int) -> int:
 
 
 def measure(name: str, path: Path) -> dict[str, float]:
-    """Open, read the frame in the middle, then frames from start to end; in a process of its own."""
+    """Open, read the frame in the middle, then frames from start to end."""
     Image.preinit()
     baseline = _status_mib("VmRSS")
     start = time.process_time()
