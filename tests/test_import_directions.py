@@ -29,7 +29,8 @@ MAY_IMPORT = {
     "nodes": VALUES | {"inference", "geometry", "recordings", "simulation", "msg", "srv", "action"},
     "cli": VALUES | {"model", "inference", "geometry", "recordings", "simulation"},
     "training": VALUES | {"model", "inference", "geometry", "recordings", "simulation"},
-    "benchmarks": VALUES | {"model", "inference", "geometry", "recordings", "simulation"},
+    "benchmarks": VALUES
+    | {"model", "inference", "geometry", "recordings", "simulation", "training"},
 }
 ROS = {"rclpy", "launch", "launch_ros", "ament_index_python", "tf2_ros", "cv_bridge"}
 TORCH = {"torch", "transformers", "peft", "segment_anything", "safetensors", "sentencepiece"}
