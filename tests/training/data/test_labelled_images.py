@@ -25,7 +25,7 @@ from lisa_ros.errors import DatasetError
 from lisa_ros.model.prompts import ANSWERS
 from training.data.ade20k import open_ade20k
 from training.data.class_names import shipped_class_names
-from training.data.coco_stuff import open_coco_stuff, read_labels_txt
+from training.data.coco_stuff import open_coco_stuff
 from training.data.labelled_images import LabelledImages
 from training.data.mapillary import open_mapillary
 from training.data.phrasing import QUESTIONS_PER_IMAGE
@@ -98,20 +98,6 @@ def test_stuff_tree_below_a_folder_of_that_name(tmp_path: Path) -> None:
     root = tmp_path / "cocostuff.png" / "cocostuff"
     image, _ = stuff_tree(root, stripes(0, 1))
     assert open_coco_stuff(root).sample(0, np.random.default_rng(0)).image == image
-
-
-def test_names_of_the_tree_go_before_those_that_ship(tmp_path: Path) -> None:
-    stuff_tree(tmp_path, stripes(0, 1))
-    (tmp_path / "cocostuff/labels.txt").write_text("0: unlabeled\n1: robot\n2: arm-other\n")
-    assert asked_classes(open_coco_stuff(tmp_path)) == {"robot"}
-
-
-@pytest.mark.parametrize("text", ["0: unlabeled\n2: person\n", "person\n", "0: a\n1:\n", "\xff"])
-def test_malformed_labels_txt(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "labels.txt"
-    path.write_bytes(text.encode("latin-1"))
-    with pytest.raises(DatasetError, match=r"labels\.txt"):
-        read_labels_txt(path)
 
 
 def test_mapillary_reads_indices_and_leaves_void_out(tmp_path: Path) -> None:
