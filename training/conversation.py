@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 from lisa_ros.errors import TokenizerError
@@ -53,6 +54,7 @@ class ConversationTokenizer:
             labels += [IGNORE_INDEX] * (len(prompt) - len(labels)) + ids[len(prompt) :]
         return TokenisedConversation(tuple(ids), tuple(labels))
 
+    @cached_property
     def prefix(self) -> tuple[int, ...]:
         """The ids up to and including the image, with which every conversation begins."""
         ids = self._encode([([Span("?", False)], None)])

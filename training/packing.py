@@ -1,4 +1,4 @@
-"""Several questions about one image in one sequence, behind a shared prefix.
+"""Several conversations about one image in one sequence, behind a shared prefix.
 
 A row is `prefix | question 1 | question 2 | ...`. The prefix (system prompt and image tokens) is
 computed once; each question sees the prefix and itself, never another question, and its positions
@@ -15,20 +15,32 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from training.conversation import TokenisedConversation
 from training.losses import IGNORE_INDEX
 
 
 @dataclass(frozen=True)
 class Branch:
-    """One question with its answer, tokenised: ids of both; the answer starts at `answer_start`.
+    """What follows the prefix of one conversation.
 
-    seg_query: index of the state that the mask is read from, or None for an answer without one: the
-    one that predicts `[SEG]`, or would if the answer were supplied.
+    ids and labels: aligned, IGNORE_INDEX where nothing is supervised. seg_queries: indices of the
+    states that masks are read from, in the order of the masks: those that predict `[SEG]`.
     """
 
     ids: tuple[int, ...]
-    answer_start: int
-    seg_query: int | None
+    labels: tuple[int, ...]
+    seg_queries: tuple[int, ...]
+
+    @classmethod
+    def of(
+        cls, conversation: TokenisedConversation, prefix: tuple[int, ...], seg_id: int
+    ) -> Branch:
+        """Cut the prefix off a conversation, which must begin with it."""
+        cut = len(prefix)
+        assert conversation.ids[:cut] == prefix, "one template, one image in front"
+        labels = conversation.labels[cut:]
+        queries = tuple(index - 1 for index, label in enumerate(labels) if label == seg_id)
+        return cls(conversation.ids[cut:], labels, queries)
 
 
 @dataclass(frozen=True)
@@ -64,10 +76,8 @@ def pack_questions(rows: Sequence[Sequence[Branch]], pad_id: int) -> PackedQuest
             ids[b, start:end] = tokens
             owner[b, start:end] = number
             offset[b, start:end] = torch.arange(len(tokens))
-            first = branch.answer_start
-            targets[b, start + first - 1 : end - 1] = tokens[first:]
-            if branch.seg_query is not None:
-                seg.append((b, start + branch.seg_query))
+            targets[b, start : end - 1] = torch.tensor(branch.labels[1:])
+            seg += [(b, start + query) for query in branch.seg_queries]
             start = end
     places = torch.tensor(seg, dtype=torch.long).reshape(-1, 2)
     return PackedQuestions(ids, owner, offset, targets, places[:, 0], places[:, 1])

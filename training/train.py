@@ -18,8 +18,10 @@ from pathlib import Path
 from tqdm import tqdm
 
 from lisa_ros.model.checkpoint import load_checkpoint, save_checkpoint
+from lisa_ros.model.prompts import conversation_named
 from lisa_ros.model.settings import LisaSettings
 from training.config import load_config
+from training.conversation import ConversationTokenizer
 from training.data.questions import QuestionEncoder
 from training.data.room_questions import RoomQuestions
 from training.data.rooms import load_rooms
@@ -53,13 +55,12 @@ def train_together(config: TrainConfig, ranks: Ranks) -> None:
     loaded = load_checkpoint(config.init)
     rooms = load_rooms(Path(config.rooms), config.max_rooms, ranks)
     settings = loaded.settings
-    encoder = QuestionEncoder(
-        loaded.tokenizer, settings.conversation, settings.prompt_template, config.bare_answer_share
-    )
+    tokenize = ConversationTokenizer(loaded.tokenizer, conversation_named(settings.conversation))
+    encoder = QuestionEncoder(tokenize, settings.prompt_template, config.bare_answer_share)
     features = FrozenFeatures.of_rooms(
         loaded.model, loaded.clip_processor, rooms, settings.view, dtype, ranks.first
     )
-    trainer = Trainer(config, loaded, encoder.prefix(), ranks)
+    trainer = Trainer(config, loaded, tokenize.prefix, ranks)
     questions = RoomQuestions(config, rooms, encoder, loaded.model.num_image_tokens, ranks)
     run(trainer, questions, features, out)
     seeds = ranks.gather([room.seed for room in rooms])

@@ -40,7 +40,7 @@ def test_a_question_cannot_bring_a_seg_of_its_own() -> None:
 
 def test_every_conversation_begins_with_the_prefix() -> None:
     tokenize = ConversationTokenizer(LOADED.tokenizer, conversation_named("llava_v1"))
-    prefix = tokenize.prefix()
+    prefix = tokenize.prefix
     assert prefix[-1] == IMAGE_TOKEN_INDEX
     for turns in (TURNS, TURNS[1:], [Turn("Öffne das Fenster", "Nein.")]):
         assert tokenize(turns).ids[: len(prefix)] == prefix

@@ -12,7 +12,9 @@ from block_rooms import block_room
 from random_lisa import random_lisa
 
 from lisa_ros.errors import ConfigurationError
+from lisa_ros.model.prompts import conversation_named
 from lisa_ros.model.settings import LisaSettings
+from training.conversation import ConversationTokenizer
 from training.data.questions import QuestionEncoder
 from training.data.room_questions import RoomQuestions
 from training.features import FrozenFeatures
@@ -40,13 +42,12 @@ CONFIG = TrainConfig(
 def trainer_of(config: TrainConfig, seed: int = 0) -> tuple[Trainer, RoomQuestions, FrozenFeatures]:
     loaded = random_lisa(seed)
     settings = loaded.settings
-    encoder = QuestionEncoder(
-        loaded.tokenizer, settings.conversation, settings.prompt_template, config.bare_answer_share
-    )
+    tokenize = ConversationTokenizer(loaded.tokenizer, conversation_named(settings.conversation))
+    encoder = QuestionEncoder(tokenize, settings.prompt_template, config.bare_answer_share)
     features = FrozenFeatures.of_rooms(
         loaded.model, loaded.clip_processor, ROOMS, "letterbox", torch.float32
     )
-    trainer = Trainer(config, loaded, encoder.prefix())
+    trainer = Trainer(config, loaded, tokenize.prefix)
     return trainer, RoomQuestions(config, ROOMS, encoder, loaded.model.num_image_tokens), features
 
 

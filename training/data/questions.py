@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
 
-from lisa_ros.errors import TokenizerError
-from lisa_ros.model.prompts import (
-    ANSWERS,
-    REFUSAL,
-    SUPPLIED_ANSWER,
-    conversation_named,
-    render,
-    wrap_instruction,
-)
-from lisa_ros.model.tokenizer import IMAGE_TOKEN_INDEX, LisaTokenizer
+from lisa_ros.model.prompts import ANSWERS, REFUSAL, SUPPLIED_ANSWER, text_of, wrap_instruction
+from training.conversation import ConversationTokenizer
+from training.data.sample import Turn
+from training.losses import IGNORE_INDEX
 from training.packing import Branch
 
 _OTHER_ANSWERS = tuple(answer for answer in ANSWERS if answer != SUPPLIED_ANSWER)
@@ -31,15 +26,9 @@ class QuestionEncoder:
     the worded answers are trained to give it there too, the other half before their `[SEG]`.
     """
 
-    tokenizer: LisaTokenizer
-    conversation: str
+    tokenize: ConversationTokenizer
     prompt_template: str
     bare_answer_share: float
-
-    def prefix(self) -> tuple[int, ...]:
-        """Ids up to and including the image placeholder: the same for every question."""
-        ids = self._ids("x", None)
-        return tuple(ids[: ids.index(IMAGE_TOKEN_INDEX) + 1])
 
     def branch(self, instruction: str, present: bool, rng: np.random.Generator) -> Branch:
         """The tokens that follow the image: question, answer and end of sentence.
@@ -48,22 +37,14 @@ class QuestionEncoder:
             TokenizerError: the answer would change the tokens of its question.
 
         """
-        prompt = self._ids(instruction, None)
-        whole = self._ids(instruction, self._answer(present, rng))
-        if whole[: len(prompt)] != prompt:
-            raise TokenizerError(f"The answer changes the tokens of its question {instruction!r}.")
-        cut = prompt.index(IMAGE_TOKEN_INDEX) + 1
-        seg_query = None
-        if present:
-            seg = whole.index(self.tokenizer.seg_id, len(prompt))
-            seg_query = (len(prompt) if rng.random() < 0.5 else seg) - 1 - cut
-        return Branch(tuple(whole[cut:]), len(prompt) - cut, seg_query)
-
-    def _ids(self, instruction: str, answer: str | None) -> list[int]:
-        question = wrap_instruction(instruction, self.prompt_template)
-        return self.tokenizer.encode_prompt(
-            render(conversation_named(self.conversation), [(question, answer)])
-        )
+        question = text_of(wrap_instruction(instruction, self.prompt_template))
+        conversation = self.tokenize([Turn(question, self._answer(present, rng))])
+        seg_id = self.tokenize.tokenizer.seg_id
+        branch = Branch.of(conversation, self.tokenize.prefix, seg_id)
+        if not present or rng.random() < 0.5:
+            return branch
+        answer_start = next(i for i, label in enumerate(branch.labels) if label != IGNORE_INDEX)
+        return dataclasses.replace(branch, seg_queries=(answer_start - 1,))
 
     def _answer(self, present: bool, rng: np.random.Generator) -> str:
         if not present:

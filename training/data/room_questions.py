@@ -66,7 +66,7 @@ class RoomQuestions:
             wanted = [r.target_ids for r in requests if r.present]
             masks.append(_stacked_masks(room, wanted))
             labels += [target_labels(room, ids[0]) for ids in wanted]
-        questions = pack_questions(branches, self.encoder.tokenizer.pad_id)
+        questions = pack_questions(branches, self.encoder.tokenize.tokenizer.pad_id)
         patches = torch.stack([patch_labels(self.rooms[i], self.patch_grid) for i in indices])
         return Batch(indices, questions, masks, torch.tensor(labels).reshape(-1, 3), patches)
 
