@@ -17,6 +17,9 @@ def decode_batch(sam: Sam, image_embeddings: Tensor, image_of: Tensor, sparse: T
     The decoder repeats one image over its prompts and adds their dense embeddings. An image of
     zeros leaves the sum to the dense embeddings, and those may differ from prompt to prompt.
     """
+    if not len(sparse):
+        side = sam.config.low_res_size
+        return image_embeddings.new_zeros((0, side, side))
     _, no_mask = sam.embed_prompts(sparse[:, 0])
     masks, _ = sam.mask_decoder(
         image_embeddings=torch.zeros_like(image_embeddings[:1]),

@@ -19,7 +19,7 @@ from training.data.room_questions import Batch
 from training.features import FrozenFeatures
 from training.losses import IGNORE_INDEX, answer_cross_entropy, bce_sum, dice_sum, mean_over_masks
 from training.mask_batch import decode_batch
-from training.packing import PackedQuestions, packed_attention_mask, packed_position_ids
+from training.packed_forward import packed_hidden_states
 from training.precision import autocast, precision_named
 from training.ranks import ALONE, Ranks
 from training.schedule import warmup_cosine
@@ -39,7 +39,7 @@ class Trainer:
     ) -> None:
         self.config, self.ranks = config, ranks
         self.model = loaded.model
-        self.prefix = torch.tensor([prefix])
+        self.prefix = torch.tensor(prefix)
         self.dtype = precision_named(config.precision)
         # What makes two runs the same: everything but where and how often it is written.
         self.identity: dict[str, Any] = {
@@ -73,7 +73,9 @@ class Trainer:
         a sixteenth of the work of the image's resolution.
         """
         questions = batch.questions
-        seen, hidden = self.hidden_states(questions, features.clip[batch.rooms])
+        seen, hidden = packed_hidden_states(
+            self.model, self.prefix, questions, features.clip[batch.rooms]
+        )
         supervised = questions.targets != IGNORE_INDEX
         logits = self.model.logits(hidden[supervised])
         embeddings = self.model.seg_embeddings(hidden[questions.seg_rows, questions.seg_columns])
@@ -92,19 +94,6 @@ class Trainer:
                 self.model.seg_embeddings(seen).flatten(0, 1), batch.patches.flatten(0, 1)
             ),
         }
-
-    def hidden_states(self, questions: PackedQuestions, clip: Tensor) -> tuple[Tensor, Tensor]:
-        """Last hidden states of the image tokens, [B,N,D], and of the packed questions, [B,M,D]."""
-        image_tokens = self.model.model.mm_projector(clip)
-        prefix = self.model.embed(self.prefix.expand(len(clip), -1), image_tokens)
-        embeds = torch.cat([prefix, self.model.embed(questions.ids)], dim=1)
-        length = prefix.shape[1]
-        hidden, _ = self.model.hidden_states(
-            embeds,
-            attention_mask=packed_attention_mask(length, questions.owner),
-            position_ids=packed_position_ids(length, questions.offset),
-        )
-        return hidden[:, length - image_tokens.shape[1] : length], hidden[:, length:]
 
     def step(self, step: int, batch: Batch, features: FrozenFeatures) -> dict[str, float]:
         """One optimisation step; returns the parts of the loss."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from golden_data import REPOSITORY_COPY, GoldenSet
+from golden_training import golden_batches
 from parity import Deviations
 
 _SET = pytest.StashKey[GoldenSet]()
@@ -38,10 +39,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         "checkpoint": golden_set.checkpoints,
         "image": golden_set.images,
         "case": golden_set.cases,
+        "batch": golden_batches(golden_set),
     }
     for fixture, values in found.items():
         if fixture in metafunc.fixturenames:
-            assert values, f"{golden_set.root} has no {fixture}"
+            assert values or fixture == "batch", f"{golden_set.root} has no {fixture}"
             metafunc.parametrize(fixture, values, ids=[v.name for v in values])
 
 

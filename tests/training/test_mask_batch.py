@@ -21,6 +21,14 @@ def test_equals_decoding_image_by_image() -> None:
         torch.testing.assert_close(together[image_of == image], alone, atol=1e-5, rtol=1e-4)
 
 
+def test_no_prompts_give_no_masks() -> None:
+    sam = random_lisa(0).model.sam
+    channels, side = sam.config.prompt_embed_dim, sam.config.low_res_size
+    images = torch.randn(2, channels, sam.config.grid_size, sam.config.grid_size)
+    nothing = decode_batch(sam, images, torch.zeros(0, dtype=torch.long), images[:0, :1, :, 0])
+    assert nothing.shape == (0, side, side)
+
+
 def test_gradients_reach_each_image_from_its_own_prompts_only() -> None:
     sam = random_lisa(0).model.sam
     grid, channels = sam.config.grid_size, sam.config.prompt_embed_dim

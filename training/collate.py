@@ -1,0 +1,113 @@
+"""From samples to a batch: pixels for both vision towers, packed conversations, masks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from lisa_ros.errors import DatasetError
+from lisa_ros.model.preprocess import ClipProcessor, clip_input, sam_input
+from lisa_ros.types import UInt8Array
+from training.conversation import ConversationTokenizer, TokenisedConversation
+from training.data.sample import Sample
+from training.packing import Branch, PackedQuestions, pack_questions
+
+
+@dataclass(frozen=True)
+class ImageBatch:
+    """B images with several conversations each.
+
+    sam_pixels: f32[B,3,S,S]. clip_pixels: f32[B,3,h,w]. resized_hw: the size of each image inside
+    SAM's padded input. masks: u8[S_b,H,W] of each image at its own size, in the order of its
+    `[SEG]`s.
+    """
+
+    sam_pixels: Tensor
+    clip_pixels: Tensor
+    resized_hw: list[tuple[int, int]]
+    questions: PackedQuestions
+    masks: list[Tensor]
+
+
+@dataclass(frozen=True)
+class Collator:
+    """Builds batches as one model takes them.
+
+    max_length: ids of a conversation, its image counted as one; what is longer is cut off at the
+    end, with the masks of any `[SEG]` there. Upstream trains with 257.
+    """
+
+    tokenize: ConversationTokenizer
+    clip_processor: ClipProcessor
+    sam_side: int
+    view: str
+    max_length: int
+
+    def __call__(self, samples: Sequence[Sample]) -> ImageBatch:
+        """Read the images and lay everything out.
+
+        Raises:
+            DatasetError: an image cannot be read, has another size than its masks, or the answers
+                have more or fewer `[SEG]`s than there are masks; names the image.
+
+        """
+        images = [read_image(sample) for sample in samples]
+        rows, masks = zip(*(self._conversations(sample) for sample in samples), strict=True)
+        seen = [sam_input(image, self.sam_side) for image in images]
+        return ImageBatch(
+            sam_pixels=torch.stack([each.pixels for each in seen]),
+            clip_pixels=torch.stack(
+                [clip_input(image, self.clip_processor, self.view) for image in images]
+            ),
+            resized_hw=[each.resized_hw for each in seen],
+            questions=pack_questions(rows, self.tokenize.tokenizer.pad_id),
+            masks=list(masks),
+        )
+
+    def _conversations(self, sample: Sample) -> tuple[list[Branch], Tensor]:
+        seg_id = self.tokenize.tokenizer.seg_id
+        branches: list[Branch] = []
+        kept: list[int] = []
+        total = 0
+        for turns in sample.conversations:
+            ids, labels = self.tokenize(turns)
+            cut = TokenisedConversation(ids[: self.max_length], labels[: self.max_length])
+            branch = Branch.of(cut, self.tokenize.prefix, seg_id)
+            kept += range(total, total + len(branch.seg_queries))
+            total += labels.count(seg_id)
+            branches.append(branch)
+        if total != len(sample.masks):
+            raise DatasetError(
+                f"{sample.image} of {sample.dataset} has {len(sample.masks)} masks, but its "
+                f"answers hold [SEG] {total} times."
+            )
+        return branches, torch.from_numpy(sample.masks[kept])
+
+
+def read_image(sample: Sample) -> UInt8Array:
+    """The image of a sample, u8[H,W,3] RGB; EXIF orientation is not applied.
+
+    Raises:
+        DatasetError: the file cannot be read as an image, or has another size than the masks.
+
+    """
+    if sample.pixels is not None:
+        pixels = sample.pixels
+    else:
+        try:
+            with Image.open(sample.image) as file:
+                pixels = np.asarray(file.convert("RGB"))
+        except OSError as error:
+            raise DatasetError(f"{sample.image} cannot be read as an image: {error}.") from error
+    if pixels.shape[:2] != sample.masks.shape[1:]:
+        height, width = pixels.shape[:2]
+        raise DatasetError(
+            f"{sample.image} is {width}x{height}, its masks "
+            f"{sample.masks.shape[2]}x{sample.masks.shape[1]}."
+        )
+    return pixels
