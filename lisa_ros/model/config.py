@@ -15,6 +15,9 @@ from typing import Any, ClassVar
 from lisa_ros.errors import CheckpointMismatchError
 from lisa_ros.model.json_files import check_positive, typed_field
 
+# LLaVA-1's, which released LISAs have, and LLaVA-1.5's two layers.
+PROJECTOR_TYPES = ("linear", "mlp2x_gelu")
+
 
 @dataclass(frozen=True)
 class LisaConfig:
@@ -75,10 +78,10 @@ class LisaConfig:
         if self.num_key_value_heads is None:
             object.__setattr__(self, "num_key_value_heads", self.num_attention_heads)
         check_positive("config.json", self, self._SIZES)
-        if self.mm_projector_type != "linear":
+        if self.mm_projector_type not in PROJECTOR_TYPES:
             raise CheckpointMismatchError(
-                f"config.json: mm_projector_type is {self.mm_projector_type!r}; only the linear "
-                "projector of LLaVA-1 is supported, not the two layers of LLaVA-1.5 (mlp2x_gelu)"
+                f"config.json: mm_projector_type is {self.mm_projector_type!r}; supported are "
+                f"{' and '.join(map(repr, PROJECTOR_TYPES))}"
             )
         if not self.mm_use_im_start_end:
             raise CheckpointMismatchError(

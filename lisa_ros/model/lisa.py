@@ -27,13 +27,21 @@ class _LisaModel(LlamaModel):  # type: ignore[no-untyped-call]
 
     def __init__(self, config: LisaConfig, sam: SamConfig) -> None:
         super().__init__(_llama_config(config))
-        self.mm_projector = nn.Linear(config.mm_hidden_size, config.hidden_size)
+        self.mm_projector = _projector(config)
         self.visual_model = Sam(sam)
         hidden = config.hidden_size
         projection = nn.Sequential(
             nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, config.out_dim), nn.Dropout(0.0)
         )
         self.text_hidden_fcs = nn.ModuleList([projection])
+
+
+def _projector(config: LisaConfig) -> nn.Module:
+    """From CLIP's features to the language model, as LLaVA-1 or LLaVA-1.5 has it."""
+    first = nn.Linear(config.mm_hidden_size, config.hidden_size)
+    if config.mm_projector_type == "linear":
+        return first
+    return nn.Sequential(first, nn.GELU(), nn.Linear(config.hidden_size, config.hidden_size))
 
 
 class LisaForCausalLM(nn.Module):

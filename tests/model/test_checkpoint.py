@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from checkpoint_folders import (
     split_into_bins,
     weights_of,
 )
-from random_lisa import GOLDEN, random_network
+from random_lisa import GOLDEN, LISA_SIZES, random_network
 from safetensors.torch import load_file, save_file
 
 from lisa_ros.errors import CheckpointMismatchError
@@ -50,6 +51,24 @@ def test_round_trip_is_exact(tmp_path: Path, tiny_model: LisaForCausalLM, dtype)
     stored = load_file(tmp_path / "saved" / WEIGHTS)
     assert {t.dtype for t in stored.values()} == {dtype}
     assert [p.name for p in tmp_path.iterdir()] == ["saved"]
+
+
+def test_the_two_layer_projector_of_llava_1_5_has_its_keys_and_loads(tmp_path: Path) -> None:
+    sizes = dataclasses.replace(LISA_SIZES, mm_projector_type="mlp2x_gelu")
+    model = random_network(0, sizes)
+    save_tiny(tmp_path / "saved", model, torch.float32)
+    stored = load_file(tmp_path / "saved" / WEIGHTS)
+    width, clip = sizes.hidden_size, sizes.mm_hidden_size
+    shapes = {k: list(t.shape) for k, t in stored.items() if k.startswith("model.mm_projector.")}
+    assert shapes == {
+        "model.mm_projector.0.weight": [width, clip],
+        "model.mm_projector.0.bias": [width],
+        "model.mm_projector.2.weight": [width, width],
+        "model.mm_projector.2.bias": [width],
+    }
+    loaded = load_checkpoint(tmp_path / "saved")
+    pixels = torch.randn(1, 3, 28, 28)
+    assert torch.equal(loaded.model.encode_clip(pixels), model.encode_clip(pixels))
 
 
 def test_loaded_model_computes_what_the_saved_one_did(

@@ -63,7 +63,7 @@ def test_the_vision_tower_has_two_names() -> None:
         ("num_attention_heads", 0),
         ("mm_use_im_start_end", "yes"),
         ("mm_use_im_start_end", False),
-        ("mm_projector_type", "mlp2x_gelu"),
+        ("mm_projector_type", "resampler"),
         ("mm_vision_select_feature", "cls"),
     ],
 )
