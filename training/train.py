@@ -79,15 +79,18 @@ def train_together(config: TrainConfig, ranks: Ranks) -> None:
 def trained_settings(
     settings: LisaSettings, config: TrainConfig, seeds: Sequence[int]
 ) -> LisaSettings:
-    """The settings of the new weights: no threshold yet, and how they were made."""
+    """The settings of the new weights: no threshold yet, and how they and their past were made."""
+    past = dict(settings.provenance)
+    past.pop("calibrated_on", None)
+    if "trained_with" in past:
+        past["trained_before"] = [*past.get("trained_before", []), past["trained_with"]]
+    known = [*seeds, *past.get("room_seeds", [])]
     made = {
         "trained_with": dataclasses.asdict(config),
         "rooms": len(seeds),
-        "room_seeds": [min(seeds), max(seeds)],
+        "room_seeds": [min(known), max(known)],
     }
-    return dataclasses.replace(
-        settings, found_threshold=None, provenance={**settings.provenance, **made}
-    )
+    return dataclasses.replace(settings, found_threshold=None, provenance={**past, **made})
 
 
 def run(trainer: Trainer, questions: RoomQuestions, features: FrozenFeatures, out: Path) -> None:

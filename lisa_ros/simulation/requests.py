@@ -90,13 +90,14 @@ def _draw_new(
 
 
 def default_request(room: Room) -> str:
-    """The sentence that a demonstration asks: a need that something here meets, else a name."""
+    """The sentence that a demonstration asks: a need, else a name, of the thing most in view."""
     rng = np.random.default_rng([room.seed, 7])
+    pixels = {item.id: item.visible_px for item in room.objects}
     for form in ("implicit", "name"):
-        for _ in range(20 * _TRIES):
-            request = _draw(room, rng, form, True, "train")
-            if request is not None:
-                return request.text
+        drawn = [_draw(room, rng, form, True, "train") for _ in range(20 * _TRIES)]
+        requests = [request for request in drawn if request is not None]
+        if requests:
+            return max(requests, key=lambda request: pixels[request.target_ids[0]]).text
     raise SimulationError(
         f"Nothing in the room of seed {room.seed} can be asked for without ambiguity; "
         "use another seed."

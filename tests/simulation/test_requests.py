@@ -107,6 +107,15 @@ def test_the_default_request_is_an_implicit_one_that_is_present(many_rooms):
         assert judge(room, text).expected is Status.FOUND
 
 
+def test_the_default_request_is_for_something_in_plain_view(many_rooms):
+    asked, all_targets = [], []
+    for room in many_rooms[:60]:
+        (target_id,) = judge(room, default_request(room)).target_ids
+        asked += [item.visible_px for item in room.objects if item.id == target_id]
+        all_targets += [item.visible_px for item in room.targets]
+    assert np.median(asked) > 1.3 * np.median(all_targets)
+
+
 def test_a_room_without_anything_to_ask_for_is_an_error():
     twins = make_room(make_object(1, "phone"), make_object(2, "phone"))
     with pytest.raises(SimulationError, match="without ambiguity"):

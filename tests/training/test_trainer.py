@@ -130,6 +130,17 @@ def test_new_weights_lose_the_threshold_of_the_old() -> None:
     assert LisaSettings.from_json(settings.to_json()) == settings
 
 
+def test_a_second_training_remembers_the_first() -> None:
+    first = trained_settings(LisaSettings(), CONFIG, [5, 9])
+    calibrated = replace(first, found_threshold=0.5)
+    calibrated.provenance["calibrated_on"] = {"room_seeds": [100, 101]}
+    second = trained_settings(calibrated, replace(CONFIG, steps=7), [2, 6]).provenance
+    assert second["trained_with"]["steps"] == 7
+    assert [run["steps"] for run in second["trained_before"]] == [CONFIG.steps]
+    assert second["room_seeds"] == [2, 9]
+    assert "calibrated_on" not in second
+
+
 def test_batches_depend_on_the_step_alone() -> None:
     _, questions, _ = trainer_of(CONFIG)
     later = questions.batch(3)
