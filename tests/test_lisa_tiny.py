@@ -19,7 +19,9 @@ from training.room_evaluation import ask_about_rooms
 FOLDER = Path(lisa_ros.__file__).parent / "assets" / "lisa-tiny"
 MAX_BYTES = 15 * 1024**2
 FIRST_SEED, ROOMS = 40_000, 12
-MIN_GIOU, MAX_MEDIAN_ERROR_M = 0.35, 0.04
+# What 200 rooms must show is 0.60, 0.85, 0.80 and 0.02 (training.evaluate). These 72 present and 24
+# absent requests spread more: the bounds leave room for that, not for a defect.
+MIN_GIOU, MIN_FOUND, MIN_REJECTED, MAX_MEDIAN_ERROR_M = 0.55, 0.75, 0.6, 0.02
 
 
 def test_it_has_the_layout_of_a_released_checkpoint() -> None:
@@ -42,7 +44,8 @@ def test_it_says_what_it_is() -> None:
     settings = read_settings("lisa-tiny")
     assert settings.demo_model
     assert settings.licence == "Apache-2.0"
-    assert "trained_with" in settings.provenance
+    assert settings.found_threshold is not None
+    assert {"pretrained_with", "trained_with", "calibrated_on"} <= settings.provenance.keys()
 
 
 def test_the_rooms_it_was_made_with_are_refused() -> None:
@@ -58,7 +61,8 @@ def test_it_finds_things_in_unseen_rooms() -> None:
     engine = LisaEngine.from_pretrained("lisa-tiny", found_threshold=None)
     rooms = (generate_room(seed) for seed in range(FIRST_SEED, FIRST_SEED + ROOMS))
     answers = list(ask_about_rooms(engine, rooms, seed=FIRST_SEED, split="train", noise=False))
-    figures = summary(answers, threshold=None)
-    # About 70 present requests: the bounds leave room for their spread, not for a defect.
+    figures = summary(answers, threshold=read_settings("lisa-tiny").found_threshold)
     assert figures["giou"] >= MIN_GIOU, figures
+    assert figures["found_rate"] >= MIN_FOUND, figures
+    assert figures["reject_rate"] >= MIN_REJECTED, figures
     assert figures["target_error_m_median"] <= MAX_MEDIAN_ERROR_M, figures
