@@ -21,6 +21,7 @@ def sam() -> Sam:
     return module.requires_grad_(False)
 
 
+@pytest.mark.slow
 def test_importing_leaves_no_trace_and_no_warning() -> None:
     """Neither torchvision nor a half-loaded segment_anything, and not a single warning."""
     program = (

@@ -9,6 +9,8 @@ from lisa_ros.simulation.language import judge, normalised, parse
 from lisa_ros.simulation.requests import FORMS, default_request, sample_requests
 from lisa_ros.types import Status
 
+pytestmark = pytest.mark.slow  # hundreds of rooms are rendered
+
 
 def draw(rooms, split, n=8, **options):
     return [

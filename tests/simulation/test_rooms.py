@@ -9,6 +9,8 @@ from lisa_ros.simulation.camera import CameraSpec
 from lisa_ros.simulation.kinds import KINDS, LOOK_ALIKES
 from lisa_ros.simulation.room import Room, generate_room
 
+pytestmark = pytest.mark.slow  # hundreds of rooms are rendered
+
 
 def points_in_camera(room: Room) -> np.ndarray:
     v, u = np.mgrid[: room.intrinsics.height, : room.intrinsics.width]

@@ -44,6 +44,7 @@ def free_port() -> int:
         return port
 
 
+@pytest.mark.slow
 def test_two_processes_agree_on_the_mean(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)

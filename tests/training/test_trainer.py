@@ -102,6 +102,7 @@ def test_what_is_frozen_stays_and_what_learns_moves(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_it_learns_the_rooms_by_heart() -> None:
     config = replace(CONFIG, steps=60, learning_rate=3e-3, warmup_steps=5)
     trainer, questions, features = trainer_of(config)
