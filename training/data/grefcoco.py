@@ -9,8 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lisa_ros.errors import DatasetError
-from training.data.refer import IMAGE_FOLDERS, ReferringSet
-from training.data.refer_index import read_refer_index
+from training.data.refer import ReferringSet, open_split
 
 KIND = "grefcoco"
 
@@ -24,12 +23,8 @@ def open_grefcoco(
         DatasetError: a file is missing or malformed, or there is no such split.
 
     """
-    folder = refer_seg / KIND
-    index = read_refer_index(folder / "instances.json", grefs_file(folder, split_by), split)
-    name = f"{KIND}|{split_by}|{split}"
-    return ReferringSet(
-        name, index, refer_seg / IMAGE_FOLDERS[KIND], upstream_compat=upstream_compat
-    )
+    refs = grefs_file(refer_seg / KIND, split_by)
+    return open_split(refer_seg, f"{KIND}|{split_by}|{split}", refs, upstream_compat)
 
 
 def grefs_file(folder: Path, split_by: str) -> Path:

@@ -222,12 +222,21 @@ def open_refer(
         DatasetError: a file is missing or malformed, or there is no such split.
 
     """
-    folder = refer_seg / kind
-    index = read_refer_index(folder / "instances.json", refs_file(folder, split_by), split)
-    name = f"{kind}|{split_by}|{split}"
-    return ReferringSet(
-        name, index, refer_seg / IMAGE_FOLDERS[kind], upstream_compat=upstream_compat
-    )
+    refs = refs_file(refer_seg / kind, split_by)
+    return open_split(refer_seg, f"{kind}|{split_by}|{split}", refs, upstream_compat)
+
+
+def open_split(refer_seg: Path, name: str, refs: Path, upstream_compat: bool) -> ReferringSet:
+    """Open the split that `name`, "kind|split_by|split", means, with its file of refs.
+
+    Raises:
+        DatasetError: a file is missing or malformed, or there is no such split.
+
+    """
+    kind, _, split = name.split("|")
+    index = read_refer_index(refer_seg / kind / "instances.json", refs, split)
+    images = refer_seg / IMAGE_FOLDERS[kind]
+    return ReferringSet(name, index, images, upstream_compat=upstream_compat)
 
 
 def refs_file(folder: Path, split_by: str) -> Path:
