@@ -142,6 +142,19 @@ def test_a_second_training_remembers_the_first() -> None:
     assert "calibrated_on" not in second
 
 
+def test_the_temporary_head_fades_out_over_the_run() -> None:
+    norms = []
+    for step in (0, CONFIG.steps // 2, CONFIG.steps):
+        trainer, questions, features = trainer_of(CONFIG)
+        trainer.step(step, questions.batch(0), features)
+        gradient = trainer.head.heads[0].weight.grad
+        rest = trainer.model.model.text_hidden_fcs[0][2].weight.grad
+        assert gradient is not None
+        assert rest is not None
+        norms.append(float(gradient.norm() / rest.norm()))
+    assert norms[0] > norms[1] > norms[2] == 0
+
+
 def test_batches_depend_on_the_step_alone() -> None:
     _, questions, _ = trainer_of(CONFIG)
     later = questions.batch(3)
