@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,10 +12,11 @@ from PIL import Image
 from torch import Tensor
 
 from lisa_ros.errors import DatasetError
-from lisa_ros.model.preprocess import ClipProcessor, clip_input, sam_input
+from lisa_ros.model.preprocess import ClipProcessor, clip_input, sam_input, sam_resized_hw
 from lisa_ros.types import UInt8Array
 from training.conversation import ConversationTokenizer, TokenisedConversation
 from training.data.sample import Sample
+from training.feature_lookup import FeatureLookup, Slot
 from training.packing import Branch, PackedQuestions, pack_questions
 
 
@@ -22,9 +24,10 @@ from training.packing import Branch, PackedQuestions, pack_questions
 class ImageBatch:
     """B images with several conversations each.
 
-    sam_pixels: f32[B,3,S,S]. clip_pixels: f32[B,3,h,w]. resized_hw: the size of each image inside
-    SAM's padded input. masks: u8[S_b,H,W] of each image at its own size, in the order of its
-    `[SEG]`s.
+    sam_pixels: f32[E,3,S,S]. clip_pixels: f32[E,3,h,w]. Of the E images that must be encoded, in
+    order: all B, but for those whose features the slots hold. slots: B. resized_hw: the size of
+    each image inside SAM's padded input. masks: u8[S_b,H,W] of each image at its own size, in the
+    order of its `[SEG]`s.
     """
 
     sam_pixels: Tensor
@@ -32,6 +35,17 @@ class ImageBatch:
     resized_hw: list[tuple[int, int]]
     questions: PackedQuestions
     masks: list[Tensor]
+    slots: list[Slot]
+
+    def to(self, device: torch.device) -> ImageBatch:
+        """The batch on another device; the slots' features stay where they are."""
+        return dataclasses.replace(
+            self,
+            sam_pixels=self.sam_pixels.to(device),
+            clip_pixels=self.clip_pixels.to(device),
+            questions=self.questions.to(device),
+            masks=[masks.to(device) for masks in self.masks],
+        )
 
 
 @dataclass(frozen=True)
@@ -39,7 +53,8 @@ class Collator:
     """Builds batches as one model takes them.
 
     max_length: ids of a conversation, its image counted as one; what is longer is cut off at the
-    end, with the masks of any `[SEG]` there. Upstream trains with 257.
+    end, with the masks of any `[SEG]` there. Upstream trains with 257. lookup: finds the features
+    of images that were encoded before.
     """
 
     tokenize: ConversationTokenizer
@@ -47,6 +62,7 @@ class Collator:
     sam_side: int
     view: str
     max_length: int
+    lookup: FeatureLookup | None = None
 
     def __call__(self, samples: Sequence[Sample]) -> ImageBatch:
         """Read the images and lay everything out.
@@ -58,16 +74,23 @@ class Collator:
         """
         images = [read_image(sample) for sample in samples]
         rows, masks = zip(*(self._conversations(sample) for sample in samples), strict=True)
-        seen = [sam_input(image, self.sam_side) for image in images]
+        slots = [self._slot(*pair) for pair in zip(samples, images, strict=True)]
+        unknown = [
+            image for image, slot in zip(images, slots, strict=True) if slot.features is None
+        ]
+        sam_pixels = [sam_input(image, self.sam_side).pixels for image in unknown]
+        clip_pixels = [clip_input(image, self.clip_processor, self.view) for image in unknown]
         return ImageBatch(
-            sam_pixels=torch.stack([each.pixels for each in seen]),
-            clip_pixels=torch.stack(
-                [clip_input(image, self.clip_processor, self.view) for image in images]
-            ),
-            resized_hw=[each.resized_hw for each in seen],
+            sam_pixels=_stacked(sam_pixels, self.sam_side),
+            clip_pixels=_stacked(clip_pixels, self.clip_processor.size),
+            resized_hw=[sam_resized_hw(*image.shape[:2], self.sam_side) for image in images],
             questions=pack_questions(rows, self.tokenize.tokenizer.pad_id),
             masks=list(masks),
+            slots=slots,
         )
+
+    def _slot(self, sample: Sample, image: UInt8Array) -> Slot:
+        return Slot() if self.lookup is None else self.lookup(sample, image)
 
     def _conversations(self, sample: Sample) -> tuple[list[Branch], Tensor]:
         seg_id = self.tokenize.tokenizer.seg_id
@@ -87,6 +110,10 @@ class Collator:
                 f"answers hold [SEG] {total} times."
             )
         return branches, torch.from_numpy(sample.masks[kept])
+
+
+def _stacked(pixels: Sequence[Tensor], side: int) -> Tensor:
+    return torch.stack(list(pixels)) if pixels else torch.zeros(0, 3, side, side)
 
 
 def read_image(sample: Sample) -> UInt8Array:
