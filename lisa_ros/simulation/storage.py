@@ -14,7 +14,7 @@ import json
 import os
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -78,17 +78,23 @@ def read_shard(path: str | os.PathLike[str]) -> list[Room]:
         raise SimulationError(
             f"Cannot read rooms from {path}: {error}. Write them again."
         ) from error
-    if about.get("version") != FORMAT_VERSION:
-        raise SimulationError(
-            f"{path} has room format {about.get('version')}, this version reads {FORMAT_VERSION}."
-        )
+    check_format(path, about)
     rooms, start = [], 0
     for entry in about["rooms"]:
         intrinsics = Intrinsics(**entry["intrinsics"])
         end = start + intrinsics.width * intrinsics.height
-        rooms.append(_restore(entry, intrinsics, buffers, slice(start, end)))
+        own = {name: pixels[start:end] for name, pixels in buffers.items()}
+        rooms.append(restore_room(entry, intrinsics, own))
         start = end
     return rooms
+
+
+def check_format(path: str | os.PathLike[str], about: dict[str, Any]) -> None:
+    """Raise SimulationError where a shard's `about` is of another version of the format."""
+    if about.get("version") != FORMAT_VERSION:
+        raise SimulationError(
+            f"{path} has room format {about.get('version')}, this version reads {FORMAT_VERSION}."
+        )
 
 
 def _write_shard(folder: Path, number: int, rooms: list[Room]) -> None:
@@ -141,18 +147,19 @@ def _describe(room: Room) -> dict[str, Any]:
     }
 
 
-def _restore(
-    entry: dict[str, Any], intrinsics: Intrinsics, buffers: dict[str, Any], rows: slice
+def restore_room(
+    entry: dict[str, Any], intrinsics: Intrinsics, buffers: Mapping[str, np.ndarray]
 ) -> Room:
+    """The room of an entry of `about`; buffers: its own pixels of a shard's."""
     shape = (intrinsics.height, intrinsics.width)
-    steps = buffers["depth"][rows].reshape(shape)
+    steps = buffers["depth"].reshape(shape)
     depth_m = (steps * np.float32(_DEPTH_STEP_M)).astype(np.float32)
     depth_m[steps == _NO_DEPTH] = np.nan
     return Room(
-        image=buffers["image"][rows].reshape(*shape, 3),
+        image=buffers["image"].reshape(*shape, 3),
         depth_m=depth_m,
-        instances=buffers["instances"][rows].reshape(shape),
-        objects=tuple(_restore_object(item) for item in entry["objects"]),
+        instances=buffers["instances"].reshape(shape),
+        objects=tuple(restore_object(item) for item in entry["objects"]),
         intrinsics=intrinsics,
         T_world_camera=np.array(entry["T_world_camera"], np.float64),
         seed=entry["seed"],
@@ -160,7 +167,8 @@ def _restore(
     )
 
 
-def _restore_object(entry: dict[str, Any]) -> RoomObject:
+def restore_object(entry: dict[str, Any]) -> RoomObject:
+    """An object of an entry of `about`."""
     fields = dict(entry)
     fields["T_world_object"] = np.array(entry["T_world_object"], np.float64)
     for name in ("accents", "center_px", "position_m"):
