@@ -5,7 +5,8 @@ are first trained on simulated rooms, each in what its role needs: SAM's part le
 clicked points, class-agnostically as SAM itself does, and to tell kinds and colours in every cell
 of its embedding; CLIP's part learns them for each patch, at the layer that LISA reads. The result
 is a checkpoint directory whose language model is still random; `training.train` continues from
-there.
+there. With `init`, the towers go on from those of another checkpoint, whose CLIP may have had
+smaller images or fewer layers.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from lisa_ros.model.checkpoint import save_checkpoint
+from lisa_ros.model.checkpoint import load_checkpoint, save_checkpoint
 from lisa_ros.model.lisa import LisaForCausalLM
 from lisa_ros.model.preprocess import ClipProcessor, clip_input, sam_input
 from lisa_ros.model.prompts import ANSWERS, REFUSAL, conversation_named, wrap_instruction
@@ -42,6 +43,7 @@ from training.ranks import ALONE, Ranks, joined_ranks
 from training.schedule import warmup_cosine
 from training.scratch import Sizes, random_lisa
 from training.tokenizer import train_tokenizer
+from training.tower_growth import take_towers
 from training.vision_heads import Clicks, DenseHead, click_loss, draw_clicks
 
 SAM_SUBCELLS = 4
@@ -50,7 +52,7 @@ VISION_TOWER_FOLDER = "clip-vit-tiny"
 
 @dataclass(frozen=True)
 class PretrainConfig:
-    """See training/configs/lisa-tiny-pretrain.yaml. `rooms` and `out` are folders."""
+    """See training/configs/lisa-tiny-pretrain.yaml. `rooms`, `out` and `init` are folders."""
 
     rooms: str
     out: str
@@ -65,6 +67,7 @@ class PretrainConfig:
     precision: str = "bf16"
     seed: int = 0
     max_rooms: int | None = None
+    init: str | None = None
 
 
 @dataclass(frozen=True)
@@ -136,6 +139,8 @@ def pretrain(config: PretrainConfig) -> None:
         rooms = load_rooms(Path(config.rooms), config.max_rooms, ranks)
         vocab_size = train_tokenizer(tokenizer_corpus(config), config.vocab_size, Path(scratch))
         model = random_lisa(config.sizes, vocab_size, VISION_TOWER_FOLDER, config.seed)
+        if config.init is not None:
+            take_towers(model, load_checkpoint(config.init).model)
         out.parent.mkdir(parents=True, exist_ok=True)
         losses = out.with_name(f"{out.name}.losses.jsonl")
         run(VisionTrainer(model, config), rooms, losses, ranks)
