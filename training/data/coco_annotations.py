@@ -57,8 +57,15 @@ class CocoIndex:
             ) from error
 
 
-def read_coco_index(path: Path) -> CocoIndex:
-    """Read an index; images in the order of their ids.
+class Wanted(NamedTuple):
+    """Ids of what is to be taken from an index; the rest of the file is passed over."""
+
+    images: Container[int]
+    annotations: Container[int]
+
+
+def read_coco_index(path: Path, wanted: Wanted | None = None) -> CocoIndex:
+    """Read an index, or what is wanted of it; images in the order of their ids.
 
     Raises:
         DatasetError: missing, malformed, an id twice, or a reference to what is not there.
@@ -72,13 +79,14 @@ def read_coco_index(path: Path) -> CocoIndex:
     images: dict[int, CocoImage] = {}
     for number, item in enumerate(field(content, "images", list, str(path))):
         where = f"image {number} of {path}"
-        image = _image(item, where)
-        _add(images, image.id, image, where)
+        key = field(item, "id", int, where)
+        if wanted is None or key in wanted.images:
+            _add(images, key, _image(item, key, where), where)
     return CocoIndex(
         path,
         tuple(images[key] for key in sorted(images)),
         categories,
-        _annotations(content, images, categories, path),
+        _annotations(content, images, categories, path, wanted),
     )
 
 
@@ -88,9 +96,9 @@ def _add(known: dict[int, T], key: int, value: T, where: str) -> None:
     known[key] = value
 
 
-def _image(item: object, where: str) -> CocoImage:
+def _image(item: object, key: int, where: str) -> CocoImage:
     image = CocoImage(
-        field(item, "id", int, where),
+        key,
         field(item, "file_name", str, where),
         field(item, "height", int, where),
         field(item, "width", int, where),
@@ -106,12 +114,21 @@ def _image(item: object, where: str) -> CocoImage:
 
 
 def _annotations(
-    content: object, images: Container[int], categories: Container[int], path: Path
+    content: object,
+    images: Container[int],
+    categories: Container[int],
+    path: Path,
+    wanted: Wanted | None,
 ) -> dict[int, tuple[CocoAnnotation, ...]]:
     found: dict[int, list[CocoAnnotation]] = {}
     for number, item in enumerate(field(content, "annotations", list, str(path))):
         where = f"annotation {number} of {path}"
+        key = field(item, "id", int, where)
+        if wanted is not None and key not in wanted.annotations:
+            continue
         image_id = field(item, "image_id", int, where)
+        if wanted is not None and image_id not in wanted.images:
+            continue
         category_id = field(item, "category_id", int, where)
         if image_id not in images or category_id not in categories:
             raise DatasetError(
@@ -119,10 +136,6 @@ def _annotations(
                 "does not have both. Restore it."
             )
         found.setdefault(image_id, []).append(
-            CocoAnnotation(
-                field(item, "id", int, where),
-                category_id,
-                field(item, "segmentation", object, where),
-            )
+            CocoAnnotation(key, category_id, field(item, "segmentation", object, where))
         )
     return {image_id: tuple(annotations) for image_id, annotations in found.items()}

@@ -15,6 +15,7 @@ import numpy as np
 from lisa_ros.errors import DatasetError
 from lisa_ros.model.prompts import REFUSAL
 from lisa_ros.types import UInt8Array
+from training.data.coco_annotations import CocoImage
 from training.data.coco_masks import decode_segmentation
 from training.data.image_file import checked_size, image_problems
 from training.data.phrasing import (
@@ -25,7 +26,7 @@ from training.data.phrasing import (
     phrase_question,
     validation_turn,
 )
-from training.data.refer_index import ReferImage, ReferIndex, read_refer_index
+from training.data.refer_index import ReferIndex, read_refer_index, refs_file
 from training.data.sample import NothingToAskError, Problem, Sample, Turn
 
 _COCO_IMAGES = Path("images", "mscoco", "images", "train2014")
@@ -119,6 +120,10 @@ class ReferringSet:
             "objects": len(self._index.segmentations),
         }
 
+    def coco_numbers(self) -> tuple[int | None, ...]:
+        """COCO's number of each image, which is its id in sets on COCO's images."""
+        return tuple(image.id for image in self._index.images)
+
     def problems(self) -> Iterator[Problem]:
         """Decode every image and every mask, and read every sentence."""
         for image in self._index.images:
@@ -135,10 +140,10 @@ class ReferringSet:
             for annotation in sorted(named):
                 yield from self._mask_problems(annotation, image)
 
-    def _path(self, image: ReferImage) -> Path:
+    def _path(self, image: CocoImage) -> Path:
         return self._folder / image.file_name
 
-    def _asked(self, image: ReferImage) -> list[Expression]:
+    def _asked(self, image: CocoImage) -> list[Expression]:
         """What is said of an image. Blank sentences, which `problems` reports, ask for nothing."""
         path = self._path(image)
         checked_size(path, (image.height, image.width))
@@ -157,7 +162,7 @@ class ReferringSet:
         question = phrase_question(expression.sentence, rng, upstream_compat=compat)
         return Turn(question, accepting_answer(rng) if expression.annotations else REFUSAL)
 
-    def _masks(self, image: ReferImage, expressions: list[Expression]) -> UInt8Array:
+    def _masks(self, image: CocoImage, expressions: list[Expression]) -> UInt8Array:
         """u8[S,H,W], one for each expression."""
         masks = np.zeros((len(expressions), image.height, image.width), np.uint8)
         for mask, expression in zip(masks, expressions, strict=True):
@@ -176,7 +181,7 @@ class ReferringSet:
                 f"Annotation {annotation} of {self._index.instances}: {error}"
             ) from error
 
-    def _mask_problems(self, annotation: int, image: ReferImage) -> Iterator[Problem]:
+    def _mask_problems(self, annotation: int, image: CocoImage) -> Iterator[Problem]:
         mask = np.zeros((image.height, image.width), np.uint8)
         try:
             self._draw(annotation, mask)
@@ -211,22 +216,31 @@ def _sentence_problems(sentence: str, where: str, path: Path) -> Iterator[Proble
 
 
 def open_refer(
-    refer_seg: Path, kind: str, split_by: str, split: str, *, upstream_compat: bool = False
+    refer_seg: Path,
+    kind: str,
+    split_by: str,
+    split: str,
+    max_questions: int = QUESTIONS_PER_IMAGE,
+    upstream_compat: bool = False,
 ) -> ReferringSet:
     """Open a split of refcoco, refcoco+, refcocog or refclef.
 
     refer_seg: the folder that holds the sets and `images`. split_by: who made the splits ("unc",
-    "google", "umd", "berkeley"). split: its exact name: "test" is not "testA".
+    "google", "umd", "berkeley"). split: its exact name: "test" is not "testA". max_questions:
+    `sentences_per_image`.
 
     Raises:
         DatasetError: a file is missing or malformed, or there is no such split.
 
     """
     refs = refs_file(refer_seg / kind, split_by)
-    return open_split(refer_seg, f"{kind}|{split_by}|{split}", refs, upstream_compat)
+    name = f"{kind}|{split_by}|{split}"
+    return open_split(refer_seg, name, refs, max_questions, upstream_compat)
 
 
-def open_split(refer_seg: Path, name: str, refs: Path, upstream_compat: bool) -> ReferringSet:
+def open_split(
+    refer_seg: Path, name: str, refs: Path, max_questions: int, upstream_compat: bool
+) -> ReferringSet:
     """Open the split that `name`, "kind|split_by|split", means, with its file of refs.
 
     Raises:
@@ -236,21 +250,10 @@ def open_split(refer_seg: Path, name: str, refs: Path, upstream_compat: bool) ->
     kind, _, split = name.split("|")
     index = read_refer_index(refer_seg / kind / "instances.json", refs, split)
     images = refer_seg / IMAGE_FOLDERS[kind]
-    return ReferringSet(name, index, images, upstream_compat=upstream_compat)
-
-
-def refs_file(folder: Path, split_by: str) -> Path:
-    """Where the refs of these splits are.
-
-    Raises:
-        DatasetError: there is no such file.
-
-    """
-    path = folder / f"refs({split_by}).p"
-    if not path.is_file():
-        present = ", ".join(sorted(p.name for p in folder.glob("refs(*).p"))) or "none"
-        raise DatasetError(
-            f"There is no {path}; refs found in that folder: {present}. Check the dataset's folder "
-            "and who made the splits (refcocog: umd, the others: unc)."
-        )
-    return path
+    return ReferringSet(
+        name,
+        index,
+        images,
+        sentences_per_image=max_questions,
+        upstream_compat=upstream_compat,
+    )

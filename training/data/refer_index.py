@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lisa_ros.errors import DatasetError
+from training.data.coco_annotations import CocoImage, Wanted, read_coco_index
 from training.data.fields import field, of_kind, read_json
 from training.data.restricted_pickle import load_plain_pickle
 
@@ -32,15 +33,6 @@ class Ref(NamedTuple):
     sentences: tuple[str, ...]
 
 
-class ReferImage(NamedTuple):
-    """An image that sentences refer to; path relative to the folder of the set's images."""
-
-    id: int
-    file_name: str
-    height: int
-    width: int
-
-
 @dataclass(frozen=True)
 class ReferIndex:
     """One split of a set.
@@ -50,9 +42,26 @@ class ReferIndex:
     """
 
     instances: Path
-    images: tuple[ReferImage, ...]
+    images: tuple[CocoImage, ...]
     refs: Mapping[int, tuple[Ref, ...]]
     segmentations: Mapping[int, object]
+
+
+def refs_file(folder: Path, split_by: str) -> Path:
+    """Where the refs of these splits are.
+
+    Raises:
+        DatasetError: there is no such file.
+
+    """
+    path = folder / f"refs({split_by}).p"
+    if not path.is_file():
+        present = ", ".join(sorted(p.name for p in folder.glob("refs(*).p"))) or "none"
+        raise DatasetError(
+            f"There is no {path}; refs found in that folder: {present}. Check the dataset's folder "
+            "and who made the splits (refcocog: umd, the others: unc)."
+        )
+    return path
 
 
 def read_refs(path: Path) -> tuple[Ref, ...]:
@@ -90,7 +99,7 @@ def _annotation_ids(value: object, where: str) -> tuple[int, ...]:
     return ids
 
 
-def read_refer_index(instances: Path, refs_file: Path, split: str) -> ReferIndex:
+def read_refer_index(instances: Path, refs_path: Path, split: str) -> ReferIndex:
     """Read the refs of exactly this split, and what `instances.json` says of their images.
 
     Raises:
@@ -98,62 +107,33 @@ def read_refer_index(instances: Path, refs_file: Path, split: str) -> ReferIndex
             image or an annotation that does not exist.
 
     """
-    every = read_refs(refs_file)
+    every = read_refs(refs_path)
     chosen = [ref for ref in every if ref.split == split]
     if not chosen:
         present = ", ".join(f"{name} ({n} refs)" for name, n in _splits(every).items())
-        raise DatasetError(f"{refs_file} has no split {split!r}; choose one of: {present}.")
+        raise DatasetError(f"{refs_path} has no split {split!r}; choose one of: {present}.")
     refs: dict[int, tuple[Ref, ...]] = {}
     for ref in chosen:
         refs[ref.image_id] = (*refs.get(ref.image_id, ()), ref)
-    loaded = read_json(instances)
-    images = _images(loaded, refs, instances)
-    owners, segmentations = _annotations(loaded, chosen, instances)
-    for ref in chosen:
-        for annotation in ref.annotations:
-            if owners.get(annotation) != ref.image_id:
-                raise DatasetError(
-                    f"{refs_file} refers to annotation {annotation} of image {ref.image_id}, which "
-                    f"{instances} does not have. Use files of the same release."
-                )
-    return ReferIndex(instances, images, refs, segmentations)
-
-
-def _splits(refs: Iterable[Ref]) -> dict[str, int]:
-    return dict(sorted(Counter(ref.split for ref in refs).items()))
-
-
-def _images(
-    loaded: object, wanted: Mapping[int, object], instances: Path
-) -> tuple[ReferImage, ...]:
-    found: dict[int, ReferImage] = {}
-    for number, item in enumerate(field(loaded, "images", list, str(instances))):
-        where = f"image {number} of {instances}"
-        key = field(item, "id", int, where)
-        if key in wanted:
-            file_name = field(item, "file_name", str, where)
-            height, width = (field(item, side, int, where) for side in ("height", "width"))
-            found[key] = ReferImage(key, file_name, height, width)
-    missing = sorted(wanted.keys() - found.keys())
+    named = frozenset(annotation for ref in chosen for annotation in ref.annotations)
+    index = read_coco_index(instances, Wanted(refs, named))
+    missing = sorted(refs.keys() - {image.id for image in index.images})
     if missing:
         raise DatasetError(
             f"{instances} lacks {len(missing)} images that sentences refer to, such as image "
             f"{missing[0]}. Use instances.json of the same release as the refs."
         )
-    return tuple(found[key] for key in sorted(found))
+    for ref in chosen:
+        own = {annotation.id for annotation in index.annotations.get(ref.image_id, ())}
+        strange = [annotation for annotation in ref.annotations if annotation not in own]
+        if strange:
+            raise DatasetError(
+                f"{refs_path} refers to annotation {strange[0]} of image {ref.image_id}, which "
+                f"{instances} does not have. Use files of the same release."
+            )
+    segmentations = {a.id: a.segmentation for found in index.annotations.values() for a in found}
+    return ReferIndex(instances, index.images, refs, segmentations)
 
 
-def _annotations(
-    loaded: object, refs: Iterable[Ref], instances: Path
-) -> tuple[dict[int, int], dict[int, object]]:
-    """Image and segmentation of each annotation that a ref names; the others are left out."""
-    wanted = {annotation for ref in refs for annotation in ref.annotations}
-    owners: dict[int, int] = {}
-    segmentations: dict[int, object] = {}
-    for number, item in enumerate(field(loaded, "annotations", list, str(instances))):
-        where = f"annotation {number} of {instances}"
-        key = field(item, "id", int, where)
-        if key in wanted:
-            owners[key] = field(item, "image_id", int, where)
-            segmentations[key] = field(item, "segmentation", object, where)
-    return owners, segmentations
+def _splits(refs: Iterable[Ref]) -> dict[str, int]:
+    return dict(sorted(Counter(ref.split for ref in refs).items()))
