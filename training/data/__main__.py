@@ -1,7 +1,7 @@
 """Look at a dataset before a run: `python -m training.data validate DIR`, `... preview DIR`.
 
-DIR is a lab dataset (it has a dataset.yaml), or the tree of datasets that upstream calls
-`--dataset_dir`, with --kind to say which of them.
+DIR is a lab dataset (it has a dataset.yaml), simulated rooms, or the tree of datasets that upstream
+calls `--dataset_dir`, with --kind to say which of them.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
+
+import yaml
 
 from lisa_ros.errors import DatasetError, LisaError
 from training.data.preview import contact_sheet, draw_samples
@@ -33,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     try:
         kind = options.kind or kind_of(options.dir)
-        dataset = open_dataset(kind, options.dir, options.split)
+        dataset = open_dataset(kind, options.dir, options.split, dict(options.option))
         if options.command == "validate":
             return validate(dataset)
         sheet = contact_sheet(draw_samples(dataset, options.samples, options.seed))
@@ -81,13 +83,32 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         command.add_argument(
             "--kind",
             help=f"one of {', '.join(KINDS)}, or one with its splits such as 'refcoco|unc|testA'; "
-            "not needed for a lab dataset",
+            "not needed for a lab dataset or rooms",
         )
         command.add_argument("--split", help="such as val; else train, or all of a lab dataset")
+        command.add_argument(
+            "--option",
+            type=_option,
+            action="append",
+            default=[],
+            metavar="KEY=VALUE",
+            help="such as max_questions=5; an unknown one names those that the kind has",
+        )
     sheet.add_argument("--out", type=Path, required=True, help="the picture to write")
     sheet.add_argument("--samples", type=_positive, default=12, help="how many images")
     sheet.add_argument("--seed", type=int, default=0, help="another seed, other images")
     return parser.parse_args(arguments)
+
+
+def _option(text: str) -> tuple[str, object]:
+    """A key and its value, as YAML reads it."""
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE")
+    try:
+        return key, yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise argparse.ArgumentTypeError(f"{value!r} is not YAML") from error
 
 
 def _positive(text: str) -> int:

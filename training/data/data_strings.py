@@ -12,6 +12,7 @@ from typing import NamedTuple
 from lisa_ros.errors import ConfigurationError
 from training.data import grefcoco
 from training.data.grefcoco import open_grefcoco
+from training.data.phrasing import QUESTIONS_PER_IMAGE
 from training.data.reason_seg import EXPLAINED_SPLIT, ReasonSeg
 from training.data.refer import ReferringSet, open_refer
 
@@ -67,12 +68,14 @@ def open_data_string(
     dataset_dir: Path,
     text: str,
     *,
+    max_questions: int = QUESTIONS_PER_IMAGE,
     reason_only_share: float | None = 0.1,
     upstream_compat: bool = False,
 ) -> ReasonSeg | ReferringSet:
     """Open what a name names, in the tree that upstream calls `--dataset_dir`.
 
-    reason_only_share: of ReasonSeg, which reads explanations for train only.
+    max_questions: at most so many about an image. reason_only_share: of ReasonSeg, which reads
+    explanations for train only.
 
     Raises:
         ConfigurationError: the name is of none of the forms.
@@ -84,10 +87,12 @@ def open_data_string(
         return ReasonSeg(
             dataset_dir / "reason_seg" / name.folder,
             name.splits,
+            texts_per_image=max_questions,
             reason_only_share=reason_only_share if EXPLAINED_SPLIT in name.splits else None,
             upstream_compat=upstream_compat,
         )
     refer_seg = dataset_dir / "refer_seg"
+    asked = max_questions, upstream_compat
     if name.kind == grefcoco.KIND:
-        return open_grefcoco(refer_seg, *name[1:], upstream_compat=upstream_compat)
-    return open_refer(refer_seg, *name, upstream_compat=upstream_compat)
+        return open_grefcoco(refer_seg, *name[1:], *asked)
+    return open_refer(refer_seg, *name, *asked)

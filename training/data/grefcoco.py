@@ -9,13 +9,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from lisa_ros.errors import DatasetError
+from training.data.phrasing import QUESTIONS_PER_IMAGE
 from training.data.refer import ReferringSet, open_split
 
 KIND = "grefcoco"
 
 
 def open_grefcoco(
-    refer_seg: Path, split_by: str, split: str, *, upstream_compat: bool = False
+    refer_seg: Path,
+    split_by: str,
+    split: str,
+    max_questions: int = QUESTIONS_PER_IMAGE,
+    upstream_compat: bool = False,
 ) -> ReferringSet:
     """Open a split of gRefCOCO; a target is the union of its objects.
 
@@ -24,7 +29,8 @@ def open_grefcoco(
 
     """
     refs = grefs_file(refer_seg / KIND, split_by)
-    return open_split(refer_seg, f"{KIND}|{split_by}|{split}", refs, upstream_compat)
+    name = f"{KIND}|{split_by}|{split}"
+    return open_split(refer_seg, name, refs, max_questions, upstream_compat)
 
 
 def grefs_file(folder: Path, split_by: str) -> Path:

@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+import functools
+import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
+from lisa_ros.errors import DatasetError
+from training.data import grefcoco
+from training.data.grefcoco import grefs_file
+from training.data.kept_images import KeptImages
 from training.data.reason_seg import list_images
-from training.data.refer import refs_file
-from training.data.refer_index import read_refs
+from training.data.refer_index import read_refs, refs_file
+from training.data.sample import ImageDataset
 
+_LOG = logging.getLogger(__name__)
 # <space>_<scan>_<frame>, as ReasonSeg names the images that it took from ScanNet.
 _SCAN_FRAME = re.compile(r"(scene\d{4}_\d{2})_")
 EVALUATED_REFER_SETS = (("refcoco", "unc"), ("refcoco+", "unc"), ("refcocog", "umd"))
+_ALSO_IF_THERE = (grefcoco.KIND, "unc")
+
+
+@runtime_checkable
+class OnCoco(Protocol):
+    """A dataset that knows which of COCO's images are its own."""
+
+    def coco_numbers(self) -> Sequence[int | None]:
+        """COCO's number of each image, by index; None for one that is not of COCO."""
+        ...
 
 
 def scans_in_reason_seg(folder: Path, splits: Iterable[str] = ("val", "test")) -> frozenset[str]:
@@ -44,6 +62,45 @@ def coco_images_of_refer_tests(
     return frozenset(
         ref.image_id
         for kind, split_by in sets
-        for ref in read_refs(refs_file(refer_seg / kind, split_by))
+        for ref in read_refs(_refs_file(refer_seg, kind, split_by))
         if ref.split != "train"
     )
+
+
+@functools.cache
+def evaluated_coco_images(refer_seg: Path) -> frozenset[int]:
+    """The same of those of the sets that are on the disk; read once, which takes a minute.
+
+    Raises:
+        DatasetError: a file of refs is malformed, or its set is there without it.
+
+    """
+    sets = (*EVALUATED_REFER_SETS, _ALSO_IF_THERE)
+    present = [(kind, by) for kind, by in sets if (refer_seg / kind).is_dir()]
+    return coco_images_of_refer_tests(refer_seg, present)
+
+
+def without_evaluated(dataset: ImageDataset, refer_seg: Path) -> ImageDataset:
+    """The dataset without the images that the referring sets in `refer_seg` are evaluated on.
+
+    Logs how many that are, which its `counts` tell as well.
+
+    Raises:
+        DatasetError: the dataset is not on COCO, nothing is left of it, or refs are malformed.
+
+    """
+    if not isinstance(dataset, OnCoco):
+        raise DatasetError(f"{dataset.name} has no images of COCO, so none can be held out.")
+    evaluated = evaluated_coco_images(refer_seg)
+    numbers = dataset.coco_numbers()
+    kept = [index for index, number in enumerate(numbers) if number not in evaluated]
+    _LOG.info(
+        "%s: %d of %d images are held out, because referring sets are evaluated on them.",
+        *(dataset.name, len(numbers) - len(kept), len(numbers)),
+    )
+    return KeptImages(dataset, kept)
+
+
+def _refs_file(refer_seg: Path, kind: str, split_by: str) -> Path:
+    find = grefs_file if kind == grefcoco.KIND else refs_file
+    return find(refer_seg / kind, split_by)

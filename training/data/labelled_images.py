@@ -11,6 +11,7 @@ import numpy as np
 from lisa_ros.errors import DatasetError
 from lisa_ros.types import UInt8Array
 from training.data.class_questions import class_conversations
+from training.data.coco_number import coco_number
 from training.data.image_file import checked_size, image_problems
 from training.data.label_image import read_label_image, values_in
 from training.data.phrasing import QUESTIONS_PER_IMAGE
@@ -92,6 +93,10 @@ class LabelledImages:
     def counts(self) -> Mapping[str, int]:
         """Images, and classes that are asked for; both from the index."""
         return {"images": len(self), "classes": len(self.class_names)}
+
+    def coco_numbers(self) -> tuple[int | None, ...]:
+        """COCO's number of each image; None for one that is not of COCO."""
+        return tuple(coco_number(f"{stem}{IMAGE_SUFFIX}") for stem in self.stems)
 
     def problems(self) -> Iterator[Problem]:
         """Decode every image and label image."""

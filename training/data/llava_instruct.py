@@ -13,6 +13,7 @@ import numpy as np
 
 from lisa_ros.errors import DatasetError
 from lisa_ros.model.tokenizer import IMAGE_TOKEN
+from training.data.coco_number import coco_number
 from training.data.fields import field, of_kind, read_json
 from training.data.image_file import image_problems, image_size
 from training.data.phrasing import checked_text
@@ -68,6 +69,11 @@ class LlavaInstruct:
         turns = sum(len(_values(self._items[i], self._where(i))) for i in every)
         images = {self._image(index) for index in every}
         return {"conversations": len(self), "images": len(images), "turns": turns}
+
+    def coco_numbers(self) -> tuple[int | None, ...]:
+        """COCO's number of each item's image; None for one that is not of COCO, or not said."""
+        images = (item.get("image") if isinstance(item, dict) else None for item in self._items)
+        return tuple(coco_number(i) if isinstance(i, str) else None for i in images)
 
     def problems(self) -> Iterator[Problem]:
         """Read every item, and decode every image once."""

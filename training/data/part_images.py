@@ -104,6 +104,10 @@ class PartImages:
             "images without annotations": len(self.index.images) - len(self),
         }
 
+    def coco_numbers(self) -> tuple[int | None, ...]:
+        """COCO's number of each image, which is its id in sets on COCO's images."""
+        return tuple(image.id for image in self.images)
+
     def problems(self) -> Iterator[Problem]:
         """Decode every image, and every mask of those that are as the index says."""
         for image in self.images:

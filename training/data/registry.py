@@ -5,43 +5,74 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lisa_ros.errors import ConfigurationError, DatasetError
 from lisa_ros.recordings.dataset_folder import DATASET_FILE
+from training.config import from_mapping
+from training.data.options import (
+    Asked,
+    AskedAsUpstream,
+    CocoOptions,
+    CocoStuffOptions,
+    ConversationOptions,
+    LabOptions,
+    ReasonSegOptions,
+    RoomOptions,
+    ScanNetOptions,
+)
 from training.data.sample import ImageDataset
 
-LAB = "lab"
+if TYPE_CHECKING:
+    from training.data.scannet.selection import Selection
 
-# folder, split (None: the usual one) → the dataset
-_Opener = Callable[[Path, str | None], ImageDataset]
+LAB, ROOMS, REASON_SEG = "lab", "rooms", "reason_seg"
+TRAIN = "train"
+_NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
 
 
-def open_dataset(kind: str, folder: Path, split: str | None = None) -> ImageDataset:
+class Kind(NamedTuple):
+    """What can be chosen of a kind, and how one is opened: folder, split (None: the usual one)."""
+
+    options: type
+    open: Callable[[Path, str | None, Any], ImageDataset]
+
+
+def open_dataset(
+    kind: str,
+    folder: Path,
+    split: str | None = None,
+    options: Mapping[str, Any] = _NO_OPTIONS,
+) -> ImageDataset:
     """Open a dataset.
 
     kind: one of `KINDS`, or a name with its splits such as "ReasonSeg|train" or
-    "refcoco|unc|testA". folder: of "lab" the dataset's own, of all others the tree that upstream
-    calls `--dataset_dir`. split: "train" where None; all samples of a lab's.
+    "refcoco|unc|testA". folder: of "lab" and "rooms" the dataset's own, of all others the tree that
+    upstream calls `--dataset_dir`. split: "train" where None; all samples of a lab's; of rooms the
+    words of the requests, "train" or "unseen". options: see the kind's class in `options`.
+
+    Of what is for training, images are left out that referring sets of the same tree (COCO's) or
+    ReasonSeg (ScanNet's) are evaluated on.
 
     Raises:
-        ConfigurationError: no such kind, or a kind that has the train split only.
+        ConfigurationError: no such kind or option, or a kind that has the train split only.
         DatasetError: no such dataset or split, or its index is malformed.
 
     """
     if "|" in kind:
         if split is not None:
             raise ConfigurationError(f"{kind!r} names its split already; leave out {split!r}.")
-        return _data_string(folder, kind)
+        return _named(folder, kind, _options(_kind_named(kind), options))
     if kind not in KINDS:
         raise ConfigurationError(
             f"Unknown kind of dataset {kind!r}; choose one of {', '.join(KINDS)}, or name the "
             'splits as in "ReasonSeg|train_val" or "refcoco|unc|testA".'
         )
-    return KINDS[kind](folder, split)
+    return KINDS[kind].open(folder, split, _options(kind, options))
 
 
 def kind_of(folder: Path) -> str:
-    """The kind that shows in the folder itself, which is only a lab's.
+    """The kind that shows in the folder itself: a lab's or simulated rooms.
 
     Raises:
         DatasetError: it does not show; says how to name it.
@@ -49,123 +80,179 @@ def kind_of(folder: Path) -> str:
     """
     if (folder / DATASET_FILE).is_file():
         return LAB
+    if any(folder.glob("rooms-*.npz")):
+        return ROOMS
     raise DatasetError(
-        f"{folder} has no {DATASET_FILE}, so it is no lab dataset. Name its kind: --kind with one "
-        f"of {', '.join(KINDS)}."
+        f"{folder} has no {DATASET_FILE}, so it is no lab dataset, and no rooms-*.npz. Name its "
+        f"kind: --kind with one of {', '.join(KINDS)}."
     )
 
 
-def _lab(folder: Path, split: str | None) -> ImageDataset:
+def _options(kind: str, given: Mapping[str, Any]) -> Any:
+    return from_mapping(KINDS[kind].options, dict(given), f"The options of {kind}")
+
+
+def _kind_named(text: str) -> str:
+    """The kind that a name such as "refcoco|unc|testA" is of."""
+    from training.data.data_strings import ReferName, parse_data_string
+
+    name = parse_data_string(text)
+    return name.kind if isinstance(name, ReferName) else REASON_SEG
+
+
+def _lab(folder: Path, split: str | None, options: LabOptions) -> ImageDataset:
     from training.data.lab import LabDataset
 
-    return LabDataset(folder, split)
+    return LabDataset(
+        folder,
+        split,
+        texts_per_image=options.max_questions,
+        reason_only_share=options.reason_only_share,
+    )
+
+
+def _rooms(folder: Path, split: str | None, options: RoomOptions) -> ImageDataset:
+    from training.data.simulated import SimulatedRooms
+
+    return SimulatedRooms(
+        folder,
+        split or TRAIN,
+        requests_per_image=options.requests_per_image,
+        absent_share=options.absent_share,
+        prompt_template=options.prompt_template,
+    )
 
 
 def _train_only(split: str | None) -> None:
-    if split not in (None, "train"):
+    if split not in (None, TRAIN):
         raise ConfigurationError(f"Only the train split is read, not {split!r}; leave --split out.")
 
 
-def _ade20k(folder: Path, split: str | None) -> ImageDataset:
+def _ade20k(folder: Path, split: str | None, options: Asked) -> ImageDataset:
     from training.data.ade20k import open_ade20k
 
     _train_only(split)
-    return open_ade20k(folder)
+    return open_ade20k(folder, options.max_questions)
 
 
-def _coco_stuff(folder: Path, split: str | None) -> ImageDataset:
+def _coco_stuff(folder: Path, split: str | None, options: CocoStuffOptions) -> ImageDataset:
     from training.data.coco_stuff import open_coco_stuff
 
     _train_only(split)
-    return open_coco_stuff(folder)
+    return _held_out(open_coco_stuff(folder, options.max_questions), folder, options.hold_out)
 
 
-def _mapillary(folder: Path, split: str | None) -> ImageDataset:
+def _mapillary(folder: Path, split: str | None, options: AskedAsUpstream) -> ImageDataset:
     from training.data.mapillary import open_mapillary
 
     _train_only(split)
-    return open_mapillary(folder)
+    return open_mapillary(folder, options.max_questions, options.upstream_compat)
 
 
-def _paco(folder: Path, split: str | None) -> ImageDataset:
+def _paco(folder: Path, split: str | None, options: CocoOptions) -> ImageDataset:
     from training.data.paco import open_paco
 
     _train_only(split)
-    return open_paco(folder)
+    images = open_paco(folder, options.max_questions, options.upstream_compat)
+    return _held_out(images, folder, options.hold_out)
 
 
-def _pascal_part(folder: Path, split: str | None) -> ImageDataset:
+def _pascal_part(folder: Path, split: str | None, options: AskedAsUpstream) -> ImageDataset:
     from training.data.pascal_part import open_pascal_part
 
     _train_only(split)
-    return open_pascal_part(folder)
+    return open_pascal_part(folder, options.max_questions, options.upstream_compat)
 
 
-def _llava_instruct(folder: Path, split: str | None) -> ImageDataset:
+def _llava_instruct(folder: Path, split: str | None, options: ConversationOptions) -> ImageDataset:
     from training.data.llava_instruct import LlavaInstruct
 
     _train_only(split)
     instructions = folder / "llava_dataset" / "llava_instruct_150k.json"
-    return LlavaInstruct(instructions, folder / "coco" / "train2017")
+    items = LlavaInstruct(instructions, folder / "coco" / "train2017")
+    return _held_out(items, folder, options.hold_out)
 
 
-def _reason_seg(folder: Path, split: str | None) -> ImageDataset:
-    return _data_string(folder, f"ReasonSeg|{split or 'train'}")
+def _reason_seg(folder: Path, split: str | None, options: ReasonSegOptions) -> ImageDataset:
+    return _named(folder, f"ReasonSeg|{split or TRAIN}", options)
 
 
-def _scannet(folder: Path, split: str | None) -> ImageDataset:
-    from training.data.scannet.opening import open_scans
-    from training.data.scannet.selection import Selection
-
-    return open_scans(folder / "scannet", split or "train", Selection(reason_seg=_leaks_of(folder)))
-
-
-def _scannet_25k(folder: Path, split: str | None) -> ImageDataset:
-    from training.data.scannet.opening import open_frames_25k
-    from training.data.scannet.selection import Selection
-
-    selection = Selection(reason_seg=_leaks_of(folder))
-    return open_frames_25k(folder / "scannet", split or "train", selection)
-
-
-def _leaks_of(folder: Path) -> Path | None:
-    """ReasonSeg, if it is there: its val and test images show scans of ScanNet."""
-    reason_seg = folder / "reason_seg" / "ReasonSeg"
-    return reason_seg if reason_seg.is_dir() else None
-
-
-def _referring(kind: str) -> _Opener:
-    def opener(folder: Path, split: str | None) -> ImageDataset:
+def _referring(kind: str) -> Callable[[Path, str | None, AskedAsUpstream], ImageDataset]:
+    def opener(folder: Path, split: str | None, options: AskedAsUpstream) -> ImageDataset:
         from training.data.data_strings import USUAL_SPLITS_BY
 
-        return _data_string(folder, f"{kind}|{USUAL_SPLITS_BY[kind]}|{split or 'train'}")
+        return _named(folder, f"{kind}|{USUAL_SPLITS_BY[kind]}|{split or TRAIN}", options)
 
     return opener
 
 
-def _data_string(folder: Path, text: str) -> ImageDataset:
+def _named(folder: Path, text: str, options: ReasonSegOptions | AskedAsUpstream) -> ImageDataset:
     from training.data.data_strings import open_data_string
 
-    return open_data_string(folder, text)
+    explained = options.reason_only_share if isinstance(options, ReasonSegOptions) else None
+    dataset = open_data_string(
+        folder,
+        text,
+        max_questions=options.max_questions,
+        reason_only_share=explained,
+        upstream_compat=options.upstream_compat,
+    )
+    trained_on = text.endswith(f"|{TRAIN}")
+    wanted = isinstance(options, CocoOptions) and options.hold_out and trained_on
+    return _held_out(dataset, folder, wanted)
+
+
+def _scannet(folder: Path, split: str | None, options: ScanNetOptions) -> ImageDataset:
+    from training.data.scannet.opening import open_scans
+
+    return open_scans(folder / "scannet", split or TRAIN, _selection(folder, options))
+
+
+def _scannet_25k(folder: Path, split: str | None, options: ScanNetOptions) -> ImageDataset:
+    from training.data.scannet.opening import open_frames_25k
+
+    return open_frames_25k(folder / "scannet", split or TRAIN, _selection(folder, options))
+
+
+def _selection(folder: Path, options: ScanNetOptions) -> Selection:
+    from training.data.scannet.selection import Selection
+
+    # If it is there: the val and test images of ReasonSeg show scans of ScanNet.
+    reason_seg = folder / "reason_seg" / "ReasonSeg"
+    return Selection(
+        kind=options.target,
+        every=options.every,
+        min_share=options.min_share,
+        questions=options.max_questions,
+        posed_only=options.posed_only,
+        reason_seg=reason_seg if reason_seg.is_dir() else None,
+    )
+
+
+def _held_out(dataset: ImageDataset, folder: Path, wanted: bool) -> ImageDataset:
+    from training.data.held_out import without_evaluated
+
+    return without_evaluated(dataset, folder / "refer_seg") if wanted else dataset
 
 
 # The names of upstream's options.
-KINDS: Mapping[str, _Opener] = MappingProxyType(
+KINDS: Mapping[str, Kind] = MappingProxyType(
     {
-        LAB: _lab,
-        "reason_seg": _reason_seg,
-        "ade20k": _ade20k,
-        "cocostuff": _coco_stuff,
-        "mapillary": _mapillary,
-        "paco_lvis": _paco,
-        "pascal_part": _pascal_part,
-        "refclef": _referring("refclef"),
-        "refcoco": _referring("refcoco"),
-        "refcoco+": _referring("refcoco+"),
-        "refcocog": _referring("refcocog"),
-        "grefcoco": _referring("grefcoco"),
-        "llava_instruct": _llava_instruct,
-        "scannet": _scannet,
-        "scannet_25k": _scannet_25k,
+        LAB: Kind(LabOptions, _lab),
+        ROOMS: Kind(RoomOptions, _rooms),
+        REASON_SEG: Kind(ReasonSegOptions, _reason_seg),
+        "ade20k": Kind(Asked, _ade20k),
+        "cocostuff": Kind(CocoStuffOptions, _coco_stuff),
+        "mapillary": Kind(AskedAsUpstream, _mapillary),
+        "paco_lvis": Kind(CocoOptions, _paco),
+        "pascal_part": Kind(AskedAsUpstream, _pascal_part),
+        "refclef": Kind(AskedAsUpstream, _referring("refclef")),
+        "refcoco": Kind(CocoOptions, _referring("refcoco")),
+        "refcoco+": Kind(CocoOptions, _referring("refcoco+")),
+        "refcocog": Kind(CocoOptions, _referring("refcocog")),
+        "grefcoco": Kind(CocoOptions, _referring("grefcoco")),
+        "llava_instruct": Kind(ConversationOptions, _llava_instruct),
+        "scannet": Kind(ScanNetOptions, _scannet),
+        "scannet_25k": Kind(ScanNetOptions, _scannet_25k),
     }
 )

@@ -45,7 +45,9 @@ def test_errors_fail_and_are_told(folder: Path, capsys: pytest.CaptureFixture[st
     assert "Not counted" in out
 
 
-@pytest.mark.parametrize("arguments", [[], ["--kind", "ade20k"], ["--kind", "rooms"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["--kind", "ade20k"], ["--kind", "rooms"], ["--kind", "kitchens"]]
+)
 def test_another_folder_is_an_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str]
 ) -> None:
@@ -100,8 +102,8 @@ def test_every_kind_is_opened_from_the_tree_of_datasets(tmp_path: Path) -> None:
 
 
 def test_kinds_that_do_not_exist_are_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="choose one of lab, reason_seg"):
-        open_dataset("rooms", tmp_path)
+    with pytest.raises(ConfigurationError, match="choose one of lab, rooms, reason_seg"):
+        open_dataset("kitchens", tmp_path)
     with pytest.raises(ConfigurationError, match="Only the train split"):
         open_dataset("ade20k", tmp_path, "val")
     with pytest.raises(ConfigurationError, match="names its split already"):
