@@ -18,13 +18,12 @@ from lisa_ros.recordings.polygon_mask import TARGET
 from lisa_ros.recordings.sample import read_annotation
 from lisa_ros.recordings.validation import folder_findings, measure
 from lisa_ros.types import UInt8Array
+from training.data.explained import answered, draw_style
 from training.data.image_file import checked_size
 from training.data.phrasing import (
     QUESTIONS_PER_IMAGE,
-    accepting_answer,
     checked_text,
     drawn,
-    explained_question,
     phrase_question,
     sentence_question,
     validation_turn,
@@ -168,16 +167,13 @@ class LabDataset:
 
     def _turn(self, asked: _Asked, rng: np.random.Generator) -> tuple[Turn, bool]:
         """A turn, and whether its answer holds a mask."""
-        ask = sentence_question if asked.query.is_sentence else phrase_question
         if asked.query.no_target:
+            ask = sentence_question if asked.query.is_sentence else phrase_question
             return Turn(ask(asked.text, rng), REFUSAL), False
-        if asked.explanation is not None:
-            if rng.random() < self._reason_only_share:
-                return Turn(asked.text, asked.explanation), False
-            if rng.random() < 0.5:
-                answer = f"{accepting_answer(rng)} {asked.explanation}"
-                return Turn(explained_question(asked.text, rng), answer), True
-        return Turn(ask(asked.text, rng), accepting_answer(rng)), True
+        reason = asked.explanation
+        style = draw_style(reason, self._reason_only_share, rng)
+        turn = answered(asked.text, asked.query.is_sentence, style, reason, rng)
+        return turn, style.has_mask
 
 
 def _by_stem(explanations: tuple[Explanation, ...]) -> dict[str, dict[str, str]]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from enum import Enum
 from pathlib import Path
 
 import numpy as np
@@ -16,32 +15,21 @@ import numpy as np
 from lisa_ros.errors import DatasetError
 from lisa_ros.recordings.polygon_mask import TARGET
 from lisa_ros.types import UInt8Array
+from training.data.explained import answered, draw_style
 from training.data.fields import field, of_kind, read_json
 from training.data.image_file import image_problems, image_size
 from training.data.phrasing import (
     QUESTIONS_PER_IMAGE,
-    accepting_answer,
     checked_text,
     drawn,
-    explained_question,
-    phrase_question,
-    sentence_question,
     validation_turn,
 )
 from training.data.reason_seg_annotation import read_annotation
-from training.data.sample import Problem, Sample, Turn
+from training.data.sample import Problem, Sample
 
 IMAGE_SUFFIXES = (".jpeg", ".jpg", ".png")
 # The only split that has explanations.
 EXPLAINED_SPLIT = "train"
-
-
-class _Style(Enum):
-    """What the answers about an image consist of; drawn once for the image."""
-
-    MASK = "mask"
-    MASK_AND_REASON = "mask and reason"
-    REASON = "reason"
 
 
 class ReasonSeg:
@@ -98,13 +86,16 @@ class ReasonSeg:
         annotation = read_annotation(image.with_suffix(".json"))
         texts = annotation.checked_texts()
         explanation = self._explanation(image)
-        style = _Style.MASK if explanation is None else self._draw_style(rng)
+        style = draw_style(explanation, self._reason_only_share, rng)  # one for the image
+        compat = self._upstream_compat
         turns = [
-            self._turn(texts[i], annotation.is_sentence, style, explanation or "", rng)
+            answered(
+                texts[i], annotation.is_sentence, style, explanation, rng, upstream_compat=compat
+            )
             for i in drawn(len(texts), self._texts_per_image, rng)
         ]
         target = (annotation.mask(*image_size(image)) == TARGET).astype(np.uint8)
-        n_masks = 0 if style is _Style.REASON else len(turns)
+        n_masks = len(turns) if style.has_mask else 0
         masks = np.repeat(target[None], n_masks, axis=0)
         return Sample(self.name, image, tuple((turn,) for turn in turns), masks)
 
@@ -147,28 +138,6 @@ class ReasonSeg:
     def _explanation(self, image: Path) -> str | None:
         text = self._explanations.get(image.name)
         return None if text is None else checked_text(text, f"The explanation of {image.name}")
-
-    def _draw_style(self, rng: np.random.Generator) -> _Style:
-        if rng.random() < self._reason_only_share:
-            return _Style.REASON
-        return _Style.MASK if rng.random() < 0.5 else _Style.MASK_AND_REASON
-
-    def _turn(
-        self,
-        text: str,
-        is_sentence: bool,
-        style: _Style,
-        explanation: str,
-        rng: np.random.Generator,
-    ) -> Turn:
-        if style is _Style.REASON:
-            return Turn(text, explanation)
-        if style is _Style.MASK_AND_REASON:
-            return Turn(explained_question(text, rng), f"{accepting_answer(rng)} {explanation}")
-        if is_sentence:
-            return Turn(sentence_question(text, rng), accepting_answer(rng))
-        question = phrase_question(text, rng, upstream_compat=self._upstream_compat)
-        return Turn(question, accepting_answer(rng))
 
     def _explanation_problems(self) -> Iterator[Problem]:
         names = {image.name for image in self._images}
