@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,6 +20,18 @@ from training.conversation import ConversationTokenizer, TokenisedConversation
 from training.data.sample import Sample
 from training.feature_lookup import FeatureLookup, Slot
 from training.packing import Branch, PackedQuestions, pack_questions
+from training.target_head import patch_labels
+
+
+class TaughtBatch(NamedTuple):
+    """What a `TargetHead` is taught. targets: i64[S,3] of all `[SEG]`s. patches: i64[B,N,3]."""
+
+    targets: Tensor
+    patches: Tensor
+
+    def to(self, device: torch.device) -> TaughtBatch:
+        """The same on another device."""
+        return TaughtBatch(self.targets.to(device), self.patches.to(device))
 
 
 @dataclass(frozen=True)
@@ -27,7 +41,7 @@ class ImageBatch:
     sam_pixels: f32[E,3,S,S]. clip_pixels: f32[E,3,h,w]. Of the E images that must be encoded, in
     order: all B, but for those whose features the slots hold. slots: B. resized_hw: the size of
     each image inside SAM's padded input. masks: u8[S_b,H,W] of each image at its own size, in the
-    order of its `[SEG]`s.
+    order of its `[SEG]`s. taught: where all samples are.
     """
 
     sam_pixels: Tensor
@@ -36,6 +50,7 @@ class ImageBatch:
     questions: PackedQuestions
     masks: list[Tensor]
     slots: list[Slot]
+    taught: TaughtBatch | None = None
 
     def to(self, device: torch.device) -> ImageBatch:
         """The batch on another device; the slots' features stay where they are."""
@@ -45,6 +60,7 @@ class ImageBatch:
             clip_pixels=self.clip_pixels.to(device),
             questions=self.questions.to(device),
             masks=[masks.to(device) for masks in self.masks],
+            taught=None if self.taught is None else self.taught.to(device),
         )
 
 
@@ -54,7 +70,9 @@ class Collator:
 
     max_length: ids of a conversation, its image counted as one; what is longer is cut off at the
     end, with the masks of any `[SEG]` there. Upstream trains with 257. lookup: finds the features
-    of images that were encoded before.
+    of images that were encoded before. early_mask_share: of how many answers the first mask is read
+    from the state that ends the prompt, as the prompted mode does, whatever words come before its
+    `[SEG]`; upstream's share is 0. patch_grid: patches of CLIP a side, to teach a `TargetHead`.
     """
 
     tokenize: ConversationTokenizer
@@ -63,6 +81,8 @@ class Collator:
     view: str
     max_length: int
     lookup: FeatureLookup | None = None
+    early_mask_share: float = 0.0
+    patch_grid: int | None = None
 
     def __call__(self, samples: Sequence[Sample]) -> ImageBatch:
         """Read the images and lay everything out.
@@ -87,7 +107,16 @@ class Collator:
             questions=pack_questions(rows, self.tokenize.tokenizer.pad_id),
             masks=list(masks),
             slots=slots,
+            taught=None if self.patch_grid is None else self._taught(samples, self.patch_grid),
         )
+
+    def _taught(self, samples: Sequence[Sample], grid: int) -> TaughtBatch | None:
+        known = [sample.taught for sample in samples if sample.taught is not None]
+        if len(known) < len(samples):
+            return None
+        targets = np.concatenate([taught.targets for taught in known])
+        patches = [patch_labels(torch.from_numpy(taught.shown), grid) for taught in known]
+        return TaughtBatch(torch.from_numpy(targets), torch.stack(patches))
 
     def _slot(self, sample: Sample, image: UInt8Array) -> Slot:
         return Slot() if self.lookup is None else self.lookup(sample, image)
@@ -101,6 +130,8 @@ class Collator:
             ids, labels = self.tokenize(turns)
             cut = TokenisedConversation(ids[: self.max_length], labels[: self.max_length])
             branch = Branch.of(cut, self.tokenize.prefix, seg_id)
+            if branch.seg_queries and self._is_early(sample, cut.ids):
+                branch = branch.with_early_mask()
             kept += range(total, total + len(branch.seg_queries))
             total += labels.count(seg_id)
             branches.append(branch)
@@ -110,6 +141,11 @@ class Collator:
                 f"answers hold [SEG] {total} times."
             )
         return branches, torch.from_numpy(sample.masks[kept])
+
+    def _is_early(self, sample: Sample, ids: Sequence[int]) -> bool:
+        """A throw of the dice that depends on the image and the text alone."""
+        drawn = zlib.crc32(repr((sample.dataset, str(sample.image), ids)).encode())
+        return drawn < self.early_mask_share * 2**32
 
 
 def _stacked(pixels: Sequence[Tensor], side: int) -> Tensor:

@@ -8,7 +8,7 @@ import types
 import typing
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import yaml
 
@@ -89,6 +89,14 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         if not isinstance(value, list):
             raise ConfigurationError(f"{where} should be a list, got {value!r}.")
         return tuple(_convert(typing.get_args(hint)[0], item, where) for item in value)
+    if origin is Literal:
+        choices = typing.get_args(hint)
+        if value not in choices:
+            known = ", ".join(map(str, choices))
+            raise ConfigurationError(f"{where} is {value!r}; choose one of {known}.")
+        return value
+    if origin is dict:
+        hint = dict
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if hint is float and isinstance(value, str):  # YAML 1.1 reads 1e-3 as text

@@ -51,6 +51,7 @@ def lisa_from_llava(
     vision_tower: str | None = None,
     seed: int = 0,
     dtype: torch.dtype = torch.float32,
+    weights: bool = True,
 ) -> LoadedLisa:
     """Join a LLaVA directory and a SAM `.pth`; `.path` of the result has its tokenizer's files.
 
@@ -62,6 +63,7 @@ def lisa_from_llava(
         vision_tower: CLIP's folder or hub id, where it should not be LLaVA's own.
         seed: of the new rows and of the `[SEG]` projection; nothing else is random.
         dtype: of the weights in memory.
+        weights: false checks every key and shape, but reads no weights: the model is on "meta".
 
     Raises:
         CheckpointError: a file is missing, unreadable or does not fit; names file or key.
@@ -78,6 +80,9 @@ def lisa_from_llava(
     with torch.device("meta"):
         network = LisaForCausalLM(config, sam_config, clip)
     _check(network, shapes, sam_shapes, llava, sam)
+    whole = LoadedLisa(network.eval(), tokenizer, config, settings, processor, work, llava.name)
+    if not weights:
+        return whole
     cpu = torch.device("cpu")
     of_llava = shapes.keys() - set(_EMBEDDINGS)
     load_into(network, files, lambda key: key if key in of_llava else None, cpu, dtype)
@@ -88,7 +93,7 @@ def lisa_from_llava(
         _grow_embeddings(network, files, dtype)
         _init_projection(network, dtype)
     network.reset_rotary(cpu)
-    return LoadedLisa(network.eval(), tokenizer, config, settings, processor, work, llava.name)
+    return whole
 
 
 def grown_tokenizer(llava: Path, work: Path) -> LisaTokenizer:

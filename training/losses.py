@@ -6,6 +6,7 @@ which they are given; upstream uses the image's original one.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch.nn.functional as F
@@ -26,6 +27,10 @@ class LossWeights:
     ce: float = 1.0
     bce: float = 2.0
     dice: float = 0.5
+
+    def total(self, parts: Mapping[str, Tensor]) -> Tensor:
+        """The weighted sum of the parts that bear these names."""
+        return self.ce * parts["ce"] + self.bce * parts["bce"] + self.dice * parts["dice"]
 
 
 def answer_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:

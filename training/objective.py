@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from lisa_ros.errors import ConfigurationError
 from lisa_ros.model.lisa import LisaForCausalLM
 from training.collate import ImageBatch
 from training.data.labels import masks_in_sam_frame
 from training.losses import IGNORE_INDEX, answer_cross_entropy, bce_sum, dice_sum, mean_over_masks
 from training.mask_batch import decode_batch
 from training.packed_forward import packed_hidden_states
+from training.target_head import TargetHead
 
 MaskGrid = Literal["image", "decoder"]
+
+
+class _Answer(NamedTuple):
+    """What the model makes of a batch.
+
+    seen: states of the image tokens [B,N,D]. hidden: of the packed conversations [B,M,D]. prompts:
+    SAM's, [S,C]. low_res: mask logits [S,4g,4g].
+    """
+
+    seen: Tensor
+    hidden: Tensor
+    prompts: Tensor
+    low_res: Tensor
 
 
 class LisaObjective(nn.Module):
@@ -22,14 +37,20 @@ class LisaObjective(nn.Module):
 
     mask_grid: where masks are compared. "image" is upstream's: logits are brought to the size of
     each image. "decoder" compares on the decoder's own grid with the covered share of each cell, a
-    fraction of the work for small models.
+    fraction of the work for small models. head: adds what a `TargetHead` costs, "target" of the
+    `[SEG]` embeddings and "patches" of the image tokens; batches must then be taught.
     """
 
     def __init__(
-        self, model: LisaForCausalLM, prefix: tuple[int, ...], mask_grid: MaskGrid = "image"
+        self,
+        model: LisaForCausalLM,
+        prefix: tuple[int, ...],
+        mask_grid: MaskGrid = "image",
+        head: TargetHead | None = None,
     ) -> None:
         super().__init__()
         self.model = model
+        self.head = head
         self.mask_grid = mask_grid
         self.register_buffer("prefix", torch.tensor(prefix), persistent=False)
 
@@ -42,21 +63,58 @@ class LisaObjective(nn.Module):
         batch.
         """
         questions = batch.questions
-        prefix = self.get_buffer("prefix")
-        _, hidden = packed_hidden_states(self.model, prefix, questions, clip_features)
+        answer = self._answer(batch, sam_embeddings, clip_features)
         supervised = questions.targets != IGNORE_INDEX
-        logits = self.model.logits(hidden[supervised])
-        embeddings = self.model.seg_embeddings(hidden[questions.seg_rows, questions.seg_columns])
-        low_res = decode_batch(
-            self.model.sam, sam_embeddings, questions.seg_rows, embeddings[:, None]
-        )
-        bce, dice = self._mask_sums(low_res, batch)
-        count = len(embeddings)
-        return {
+        logits = self.model.logits(answer.hidden[supervised])
+        bce, dice = self._mask_sums(answer.low_res, batch)
+        count = len(answer.low_res)
+        parts = {
             "ce": answer_cross_entropy(logits, questions.targets[supervised]),
             "bce": mean_over_masks(bce, count),
             "dice": mean_over_masks(dice, count),
         }
+        if self.head is not None:
+            parts |= self._taught(self.head, answer, batch)
+        return parts
+
+    @torch.no_grad()
+    def predicted_masks(
+        self, batch: ImageBatch, sam_embeddings: Tensor, clip_features: Tensor
+    ) -> list[Tensor]:
+        """bool[S_b,H,W] of each image, in the order of `batch.masks`: upstream's teacher forcing.
+
+        The states are those of the true answers.
+        """
+        low_res = self._answer(batch, sam_embeddings, clip_features).low_res
+        return [
+            self._at_image_size(low_res[batch.questions.seg_rows == row], batch, row) > 0
+            for row in range(len(batch.masks))
+        ]
+
+    def _answer(self, batch: ImageBatch, sam: Tensor, clip: Tensor) -> _Answer:
+        questions = batch.questions
+        prefix = self.get_buffer("prefix")
+        seen, hidden = packed_hidden_states(self.model, prefix, questions, clip)
+        prompts = self.model.seg_embeddings(hidden[questions.seg_rows, questions.seg_columns])
+        low_res = decode_batch(self.model.sam, sam, questions.seg_rows, prompts[:, None])
+        return _Answer(seen, hidden, prompts, low_res)
+
+    def _taught(self, head: TargetHead, answer: _Answer, batch: ImageBatch) -> dict[str, Tensor]:
+        if batch.taught is None:
+            raise ConfigurationError(
+                "The temporary head learns from simulated rooms with `taught: true` only; set "
+                "head_weight to 0 for other data."
+            )
+        shown = self.model.seg_embeddings(answer.seen)
+        return {
+            "target": head.loss(answer.prompts, batch.taught.targets),
+            "patches": head.loss(shown.flatten(0, 1), batch.taught.patches.flatten(0, 1)),
+        }
+
+    def _at_image_size(self, low_res: Tensor, batch: ImageBatch, row: int) -> Tensor:
+        masks = batch.masks[row]
+        size = (masks.shape[1], masks.shape[2])
+        return self.model.postprocess_masks(low_res, batch.resized_hw[row], size)
 
     def _mask_sums(self, low_res: Tensor, batch: ImageBatch) -> tuple[Tensor, Tensor]:
         bce = dice = low_res.sum() * 0.0
@@ -68,8 +126,7 @@ class LisaObjective(nn.Module):
                 target = masks_in_sam_frame(masks, logits.shape[-1])
             else:
                 target = masks
-                size = (masks.shape[1], masks.shape[2])
-                logits = self.model.postprocess_masks(logits, batch.resized_hw[row], size)
+                logits = self._at_image_size(logits, batch, row)
             bce = bce + bce_sum(logits, target)
             dice = dice + dice_sum(logits, target)
         return bce, dice

@@ -9,6 +9,7 @@ tenths of a lisa-tiny prompt.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -42,6 +43,11 @@ class Branch:
         queries = tuple(index - 1 for index, label in enumerate(labels) if label == seg_id)
         return cls(conversation.ids[cut:], labels, queries)
 
+    def with_early_mask(self) -> Branch:
+        """The same, with the first mask read from the state that ends the first prompt."""
+        answer = next(i for i, label in enumerate(self.labels) if label != IGNORE_INDEX)
+        return dataclasses.replace(self, seg_queries=(answer - 1, *self.seg_queries[1:]))
+
 
 @dataclass(frozen=True)
 class PackedQuestions:
@@ -58,6 +64,11 @@ class PackedQuestions:
     targets: Tensor
     seg_rows: Tensor
     seg_columns: Tensor
+
+    def to(self, device: torch.device) -> PackedQuestions:
+        """The same on another device."""
+        named = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return PackedQuestions(**{name: tensor.to(device) for name, tensor in named.items()})
 
 
 def pack_questions(rows: Sequence[Sequence[Branch]], pad_id: int) -> PackedQuestions:

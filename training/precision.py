@@ -6,7 +6,7 @@ import torch
 
 from lisa_ros.errors import ConfigurationError
 
-_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def precision_named(name: str) -> torch.dtype:
@@ -16,6 +16,6 @@ def precision_named(name: str) -> torch.dtype:
     return _DTYPES[name]
 
 
-def autocast(dtype: torch.dtype) -> torch.autocast:
+def autocast(dtype: torch.dtype, device: str = "cpu") -> torch.autocast:
     """Compute in `dtype`, with weights kept in float32; nothing changes for float32."""
-    return torch.autocast("cpu", dtype, enabled=dtype != torch.float32)
+    return torch.autocast(device, dtype, enabled=dtype != torch.float32)

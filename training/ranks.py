@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
@@ -17,18 +18,39 @@ from torch import Tensor, nn
 
 from lisa_ros.errors import ConfigurationError
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
 class Ranks:
-    """Where this process stands among those that train together; alone it is rank 0 of 1."""
+    """Where this process stands among those that train together; alone it is rank 0 of 1.
+
+    local_rank: its number on its own machine.
+    """
 
     rank: int = 0
     world: int = 1
+    local_rank: int = 0
 
     @property
     def first(self) -> bool:
         """Whether this process is the one that reports and writes."""
         return self.rank == 0
+
+    @property
+    def one_machine(self) -> bool:
+        """Whether all ranks are on this machine."""
+        return int(os.environ.get("LOCAL_WORLD_SIZE", "1")) == self.world
+
+    @property
+    def first_here(self) -> bool:
+        """Whether this process is the one of its machine that writes what machines do not share."""
+        return self.local_rank == 0
+
+    def wait(self) -> None:
+        """Wait until all ranks are here."""
+        if self.world > 1:
+            dist.barrier()
 
     def share(self, count: int) -> int:
         """How many of `count` samples fall to each rank.
@@ -60,13 +82,17 @@ class Ranks:
         for gradient, part in zip(gradients, parts, strict=True):
             gradient.copy_(part.view_as(gradient))
 
-    def gather(self, values: list[int]) -> list[int]:
+    def gather(self, values: list[T]) -> list[T]:
         """The values of all ranks behind each other."""
+        return [value for part in self.gather_each(values) for value in part]
+
+    def gather_each(self, value: T) -> list[T]:
+        """One value of each rank, in the order of the ranks; anything that can be pickled."""
         if self.world == 1:
-            return values
-        gathered: list[list[int]] = [[] for _ in range(self.world)]
-        dist.all_gather_object(gathered, values)
-        return [value for part in gathered for value in part]
+            return [value]
+        gathered: list[T] = [value] * self.world
+        dist.all_gather_object(gathered, value)
+        return gathered
 
     def mean(self, parts: Mapping[str, Tensor]) -> dict[str, float]:
         """The parts of a loss, averaged over the ranks."""
@@ -81,13 +107,17 @@ ALONE = Ranks()
 
 @contextmanager
 def joined_ranks() -> Iterator[Ranks]:
-    """Join the processes that `torchrun` started; alone where it was not used."""
+    """Join the processes that `torchrun` or `deepspeed` started; alone where neither did."""
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1:
         yield ALONE
         return
-    dist.init_process_group("gloo")
+    local_rank = int(os.environ["LOCAL_RANK"])
+    if torch.cuda.is_available():
+        torch.cuda.set_device(local_rank)
+    # Values on the GPU travel by NCCL, those on the CPU by Gloo.
+    dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
     try:
-        yield Ranks(dist.get_rank(), world)
+        yield Ranks(dist.get_rank(), world, local_rank)
     finally:
         dist.destroy_process_group()

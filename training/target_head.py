@@ -58,12 +58,16 @@ def target_labels(room: Room, object_id: int) -> tuple[int, int, int]:
     return _KINDS.index(target.kind), color, row * CELLS + column
 
 
-def patch_labels(room: Room, grid: int) -> Tensor:
-    """i64[grid²,3] of the letterbox view's patches; IGNORE_INDEX where there is no object."""
+def shown_labels(room: Room) -> Tensor:
+    """i64[3,H,W]: 1 + kind, colour and cell of what each pixel shows, 0 where nothing is."""
     planes = label_planes(room, tuple(KINDS), tuple(COLORS))
     side = max(room.instances.shape)
     rows, columns = torch.from_numpy(np.indices(room.instances.shape))
     cell = (CELLS * (rows + 0.5) / side).long() * CELLS + (CELLS * (columns + 0.5) / side).long()
-    planes = torch.cat([planes, torch.where(planes[:1] > 0, cell + 1, 0)])
-    labels = in_letterbox_frame(planes, grid).flatten(1).T
+    return torch.cat([planes, torch.where(planes[:1] > 0, cell + 1, 0)])
+
+
+def patch_labels(shown: Tensor, grid: int) -> Tensor:
+    """i64[grid²,3] of the letterbox view's patches, from `shown_labels`; IGNORE_INDEX for 0."""
+    labels = in_letterbox_frame(shown, grid).flatten(1).T
     return torch.where(labels > 0, labels - 1, IGNORE_INDEX)

@@ -78,7 +78,8 @@ def load_checkpoint(
 
     Args:
         model: a folder, a hub id, or the alias of a shipped checkpoint (`lisa-tiny`).
-        device: where the weights go, each straight from its file.
+        device: where the weights go, each straight from its file. On "meta" everything is checked
+            but the weights are not read.
         dtype: of the weights, whatever the files hold; the rotary frequencies stay float32.
 
     Raises:
@@ -112,9 +113,10 @@ def load_checkpoint(
         network = LisaForCausalLM(config, sam, clip)
     expected = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
     check_keys(expected, shapes, folder)
-    load_into(network, files, lambda key: None if _ignorable(key) else key, target, dtype)
-    load_vision_tower(network.vision_tower, tower_folder, target, dtype)
-    network.reset_rotary(target)
+    if target.type != "meta":
+        load_into(network, files, lambda key: None if _ignorable(key) else key, target, dtype)
+        load_vision_tower(network.vision_tower, tower_folder, target, dtype)
+        network.reset_rotary(target)
     name = checkpoint_name(model)
     return LoadedLisa(network.eval(), tokenizer, config, settings, processor, folder, name)
 

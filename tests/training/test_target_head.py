@@ -12,7 +12,7 @@ from block_rooms import block_room
 from lisa_ros.simulation.kinds import KINDS
 from lisa_ros.simulation.material import COLORS
 from training.losses import IGNORE_INDEX
-from training.target_head import CELLS, TargetHead, patch_labels, target_labels
+from training.target_head import CELLS, TargetHead, patch_labels, shown_labels, target_labels
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def test_labels_say_what_and_where() -> None:
 
 def test_patches_show_what_is_there_and_where() -> None:
     room = block_room(0, height=64)  # a square image fills the letterbox view
-    labels = patch_labels(room, 64).reshape(64, 64, 3).numpy()
+    labels = patch_labels(shown_labels(room), 64).reshape(64, 64, 3).numpy()
     for number, kind in ((1, "mug"), (2, "ball")):
         shown = labels[room.instances == number]
         assert set(shown[:, 0]) == {list(KINDS).index(kind)}

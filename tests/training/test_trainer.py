@@ -18,8 +18,8 @@ from training.conversation import ConversationTokenizer
 from training.data.questions import QuestionEncoder
 from training.data.room_questions import RoomQuestions
 from training.features import FrozenFeatures
-from training.train import run, trained_settings
 from training.train_config import TrainConfig
+from training.train_rooms import run, trained_settings
 from training.trainer import Trainer
 
 ROOMS = [block_room(seed) for seed in range(5)]

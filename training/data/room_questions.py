@@ -16,7 +16,7 @@ from training.data.questions import QuestionEncoder
 from training.data.rooms import EpochOrder
 from training.packing import PackedQuestions, pack_questions
 from training.ranks import ALONE, Ranks
-from training.target_head import patch_labels, target_labels
+from training.target_head import patch_labels, shown_labels, target_labels
 from training.train_config import TrainConfig
 
 
@@ -67,7 +67,9 @@ class RoomQuestions:
             masks.append(_stacked_masks(room, wanted))
             labels += [target_labels(room, ids[0]) for ids in wanted]
         questions = pack_questions(branches, self.encoder.tokenize.tokenizer.pad_id)
-        patches = torch.stack([patch_labels(self.rooms[i], self.patch_grid) for i in indices])
+        patches = torch.stack(
+            [patch_labels(shown_labels(self.rooms[i]), self.patch_grid) for i in indices]
+        )
         return Batch(indices, questions, masks, torch.tensor(labels).reshape(-1, 3), patches)
 
 

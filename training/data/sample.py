@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
+import numpy.typing as npt
 
 from lisa_ros.errors import DatasetError
 from lisa_ros.types import UInt8Array
+
+Int64Array = npt.NDArray[np.int64]
 
 
 class Turn(NamedTuple):
@@ -24,6 +27,18 @@ Conversation = tuple[Turn, ...]
 
 
 @dataclass(frozen=True)
+class Taught:
+    """What a simulation knows of a sample, for the temporary head of `training.target_head`.
+
+    targets: i64[S,3], kind, colour and cell of the target of each mask. shown: i64[3,H,W], 1 + the
+    same of the object at each pixel, 0 where there is none.
+    """
+
+    targets: Int64Array
+    shown: Int64Array
+
+
+@dataclass(frozen=True)
 class Sample:
     """One image with conversations about it, none of which knows of the others.
 
@@ -31,7 +46,8 @@ class Sample:
     conversation in the order of the text; 1 is the target. S may be 0. (Upstream's referring sets
     hold 2 and more where polygons of an object overlap; `upstream_compat` of those keeps that.)
     pixels: u8[H,W,3] RGB of an image that is no file of its own but a frame of a recording; `image`
-    is then a name for people, the recording's path and the frame, which cannot be opened.
+    is then a name for people, the recording's path and the frame, which cannot be opened. taught:
+    of a simulation that was asked for it.
     """
 
     dataset: str
@@ -39,6 +55,7 @@ class Sample:
     conversations: tuple[Conversation, ...]
     masks: UInt8Array
     pixels: UInt8Array | None = None
+    taught: Taught | None = None
 
 
 class NothingToAskError(DatasetError):

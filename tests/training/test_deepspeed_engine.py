@@ -1,0 +1,56 @@
+"""DeepSpeed against the plain engine: the same losses, the same weights, the same exact resume."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from run_setup import kill_when, losses, run_training, start_training, write_run
+
+from training.config import load_config
+from training.deepspeed_engine import deepspeed_config
+from training.engine import read_learned
+from training.export import export
+from training.run_config import DeepSpeedSettings, RunConfig
+from training.run_states import newest_state
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize(("ranks", "stage"), [(1, 2), (2, 2), (2, 3)])
+def test_zero_trains_as_the_plain_engine_does(tmp_path: Path, ranks: int, stage: int) -> None:
+    config = write_run(tmp_path)
+    plain, zero = tmp_path / "plain", tmp_path / "zero"
+    run_training(config, f"out={plain}", ranks=ranks)
+    run_training(config, f"out={zero}", f"deepspeed.zero_stage={stage}", ranks=ranks)
+    for ours, theirs in zip(losses(zero), losses(plain), strict=True):
+        for name, value in theirs.items():
+            assert ours[name] == pytest.approx(value, rel=1e-4), (ours["step"], name)
+    weights, expected = (read_learned(newest_state(run)) for run in (zero, plain))
+    assert weights.keys() == expected.keys()
+    for name, value in expected.items():
+        torch.testing.assert_close(weights[name], value, rtol=0, atol=2e-4, msg=name)
+    export(zero, tmp_path / "exported")
+
+
+def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None:
+    config = write_run(tmp_path, steps=8, precision="bf16", deepspeed={"zero_stage": 2})
+    run_training(config, f"out={tmp_path / 'whole'}", ranks=2)
+    killed = tmp_path / "killed"
+    for name in ("step-00000002", "step-00000004.part"):
+        process = start_training(config, f"out={killed}", ranks=2)
+        kill_when(process, killed / "states" / name)
+    run_training(config, f"out={killed}", ranks=2)
+    assert losses(killed) == losses(tmp_path / "whole")
+
+
+def test_offload_and_formats_reach_deepspeed(tmp_path: Path) -> None:
+    zero = DeepSpeedSettings(3, offload_optimizer=True, offload_weights=True)
+    config = load_config(RunConfig, write_run(tmp_path, precision="fp16", deepspeed={}))
+    settings = deepspeed_config(config, zero, world=2)
+    assert settings["fp16"]["enabled"]
+    assert not settings["bf16"]["enabled"]
+    assert settings["gradient_accumulation_steps"] == 2
+    assert settings["zero_optimization"]["offload_optimizer"] == {"device": "cpu"}
+    assert settings["zero_optimization"]["offload_param"] == {"device": "cpu"}

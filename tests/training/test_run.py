@@ -1,0 +1,82 @@
+"""The run loop: it learns, it goes on after a kill as if nothing had been, it keeps the best."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from run_setup import kill_when, losses, run_training, start_training, write_run
+
+from training.config import load_config
+from training.ranks import ALONE
+from training.run import train
+from training.run_config import RunConfig
+from training.run_states import newest_state, read_progress
+
+
+def train_here(config: Path, *overrides: str) -> Path:
+    settings = load_config(RunConfig, config, overrides)
+    train(settings, ALONE)
+    return Path(settings.out)
+
+
+def test_a_run_learns_and_leaves_what_it_promises(tmp_path: Path) -> None:
+    config = write_run(tmp_path, steps=30, save_every=100, tensorboard=True, lora=None)
+    out = train_here(config)
+    told = losses(out)
+    assert [line["step"] for line in told] == list(range(30))
+    assert told[-1]["total"] < 0.7 * told[1]["total"]
+    assert told[5]["total"] == pytest.approx(
+        told[5]["ce"] + 2 * told[5]["bce"] + 0.5 * told[5]["dice"], rel=1e-5
+    )
+    record = json.loads((out / "run.json").read_text())
+    assert record["datasets"]["kitchen|train"]["drawn"] == 30 * 4
+    assert yaml.safe_load((out / "config.yaml").read_text())["optimisation"]["clip_norm"] == 1.0
+    assert (out / "training_curves.png").read_bytes().startswith(b"\x89PNG")
+    assert list((out / "tensorboard").glob("events.*"))
+    assert [path.name for path in (out / "states").iterdir()] == ["step-00000030"]
+
+
+def test_accumulated_micro_batches_are_the_step_of_one_batch(tmp_path: Path) -> None:
+    config = write_run(tmp_path, steps=3, lora=None)
+    one = train_here(config, "micro_batch=1", f"out={tmp_path / 'one'}")
+    four = train_here(config, "micro_batch=4", f"out={tmp_path / 'four'}")
+    # The mean of means is not the mean where images have unequally many answers; the step is alike.
+    for ours, theirs in zip(losses(one), losses(four), strict=True):
+        assert ours["total"] == pytest.approx(theirs["total"], rel=0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path: Path, ranks: int) -> None:
+    config = write_run(tmp_path, steps=8)
+    run_training(config, f"out={tmp_path / 'whole'}", ranks=ranks)
+    killed = tmp_path / "killed"
+    for name in ("step-00000002", "step-00000004.part"):
+        process = start_training(config, f"out={killed}", ranks=ranks)
+        kill_when(process, killed / "states" / name)
+    run_training(config, f"out={killed}", ranks=ranks)
+    assert losses(killed) == losses(tmp_path / "whole")
+    ours = torch.load(newest_state(killed) / "learned.pt", weights_only=True)["learned"]
+    whole = torch.load(newest_state(tmp_path / "whole") / "learned.pt", weights_only=True)
+    for name, value in whole["learned"].items():
+        assert torch.equal(ours[name], value), name
+
+
+def test_the_best_state_stays(tmp_path: Path) -> None:
+    data = {"kind": "lab", "folder": str(tmp_path / "kitchen"), "split": "val"}
+    config = write_run(
+        tmp_path, steps=6, save_every=1, validation={"data": data, "every": 1}, lora=None
+    )
+    out = train_here(config)
+    scores = {line["step"] + 1: line["giou"] for line in losses(out) if "giou" in line}
+    assert len(scores) == 6
+    best = max(scores, key=lambda step: (scores[step], -step))
+    progress = read_progress(newest_state(out))
+    assert (progress.step, progress.best_step) == (best, best)
+    assert progress.best_score == scores[best]
+    kept = {path.name for path in (out / "states").iterdir()}
+    assert kept == {f"step-{best:08d}", "step-00000006"}

@@ -1,0 +1,122 @@
+"""One optimisation step through DeepSpeed: weights, gradients and optimizer split over the ranks.
+
+Imported only where a configuration asks for it: DeepSpeed takes seconds to import.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import deepspeed
+import torch
+import torch.distributed as dist
+from deepspeed.accelerator import get_accelerator
+from deepspeed.utils.zero_to_fp32 import get_fp32_state_dict_from_zero_checkpoint
+from torch import Tensor
+
+from lisa_ros.errors import ConfigurationError
+from training.collate import ImageBatch
+from training.engine import adamw, learning_parameters
+from training.objective import LisaObjective
+from training.run_config import DeepSpeedSettings, RunConfig
+
+_TAG = "zero"
+_BUCKET = 5_000_000
+
+
+class DeepSpeedEngine:
+    """See `training.engine.Engine`. The optimizer is torch's: DeepSpeed's own must be compiled."""
+
+    def __init__(self, objective: LisaObjective, config: RunConfig, world: int) -> None:
+        if config.deepspeed is None:
+            raise ConfigurationError("this run does not ask for DeepSpeed; add `deepspeed: {}`.")
+        _join()
+        settings = deepspeed_config(config, config.deepspeed, world)
+        optimizer = adamw(learning_parameters(objective), config.optimisation)
+        self.engine, self.optimizer, _, _ = deepspeed.initialize(
+            model=objective, optimizer=optimizer, config=settings
+        )
+
+    def forward(self, batch: ImageBatch, sam: Tensor, clip: Tensor) -> dict[str, Tensor]:
+        """See `Engine`."""
+        parts: dict[str, Tensor] = self.engine(batch, sam, clip)
+        return parts
+
+    def backward(self, loss: Tensor) -> None:
+        """See `Engine`; DeepSpeed divides by the number of micro-batches itself."""
+        self.engine.backward(loss)
+        if not self.engine.is_gradient_accumulation_boundary():
+            self.engine.step()
+
+    def step(self, learning_rate: float) -> None:
+        """See `Engine`."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        self.engine.step()
+
+    def save(self, folder: Path) -> None:
+        """See `Engine`: each rank writes its share."""
+        self.engine.save_checkpoint(
+            str(folder), tag=_TAG, save_latest=False, exclude_frozen_parameters=True
+        )
+
+    def load(self, folder: Path) -> None:
+        """See `Engine`; the number of ranks must be the one that wrote it."""
+        self.engine.load_checkpoint(str(folder), tag=_TAG, load_module_strict=False)
+
+
+def shares_joined(folder: Path) -> dict[str, Tensor]:
+    """What learned, float32, by its name in the objective, from the shares that all ranks wrote."""
+    joined = get_fp32_state_dict_from_zero_checkpoint(
+        str(folder), tag=_TAG, exclude_frozen_parameters=True
+    )
+    # DeepSpeed's own pickle, which it has just read in the same way; buffers do not learn.
+    first = sorted((folder / _TAG).glob("*model_states.pt"))[0]
+    buffers = torch.load(first, map_location="cpu", weights_only=False)["buffer_names"]
+    return {name: tensor for name, tensor in joined.items() if name not in buffers}
+
+
+def holds_shares(folder: Path) -> bool:
+    """Whether a state was written by this engine."""
+    return (folder / _TAG).is_dir()
+
+
+def deepspeed_config(config: RunConfig, zero: DeepSpeedSettings, world: int) -> dict[str, Any]:
+    """DeepSpeed's own configuration of a run."""
+    splitting: dict[str, Any] = {
+        "stage": zero.zero_stage,
+        "overlap_comm": torch.cuda.is_available(),
+        "contiguous_gradients": True,
+        "reduce_scatter": True,
+        "reduce_bucket_size": _BUCKET,
+        "allgather_bucket_size": _BUCKET,
+    }
+    if zero.offload_optimizer:
+        splitting["offload_optimizer"] = {"device": "cpu"}
+    if zero.offload_weights:
+        splitting["offload_param"] = {"device": "cpu"}
+    return {
+        "train_micro_batch_size_per_gpu": config.micro_batch,
+        "gradient_accumulation_steps": config.accumulation(world),
+        "gradient_clipping": config.optimisation.clip_norm,
+        "bf16": {"enabled": config.precision == "bf16"},
+        "fp16": {"enabled": config.precision == "fp16"},
+        "zero_optimization": splitting,
+        "zero_allow_untested_optimizer": True,
+        "zero_force_ds_cpu_optimizer": False,
+        "steps_per_print": 1 << 62,
+    }
+
+
+def _join() -> None:
+    """Join DeepSpeed to the ranks that are there; a process alone becomes a group of one."""
+    if get_accelerator().device_name() == "cpu":
+        # Its all-reduce in shared memory would be compiled at the first start, for minutes; killed
+        # there, it leaves a lock that later starts wait for without end. Gloo does without.
+        deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+    if not dist.is_initialized():
+        os.environ.update(RANK="0", LOCAL_RANK="0", WORLD_SIZE="1")  # DeepSpeed asks for them
+        dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    deepspeed.init_distributed(dist_backend=dist.get_backend(), dist_init_required=False)

@@ -1,0 +1,108 @@
+"""Make a checkpoint of a run: `python -m training.export RUN OUT`.
+
+Takes the best state of the run (the last one where nothing was validated), joins what the ranks
+wrote, adds LoRA's adapters to the weights, and writes a directory of the released layout. Then it
+reads that directory back and compares masks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lisa_ros.errors import CheckpointCorruptError, LisaError
+from lisa_ros.inference.engine import LisaEngine
+from lisa_ros.model.checkpoint import LoadedLisa, load_checkpoint, save_checkpoint
+from lisa_ros.model.settings import LisaSettings
+from lisa_ros.types import BoolArray, Float32Array
+from training.config import load_config
+from training.engine import read_learned, take_learned
+from training.precision import precision_named
+from training.run_config import RunConfig
+from training.run_record import CONFIG_FILE, plain
+from training.run_states import newest_state, read_progress
+from training.start import load_start
+from training.trainable import choose_trainable, merge_lora
+
+_PROBE_HW = (96, 128)
+_PROBE_QUESTION = "Where is the target?"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; 0 when the checkpoint is written and answers as the run does."""
+    parser = argparse.ArgumentParser(
+        prog="python -m training.export", description=__doc__.partition("\n")[0]
+    )
+    parser.add_argument("run", type=Path, help="the `out` of a run, whether it ended or not")
+    parser.add_argument("out", type=Path, help="the directory to write")
+    parser.add_argument("--dtype", default="bf16", choices=("bf16", "fp16", "fp32"))
+    options = parser.parse_intermixed_args(arguments)
+    try:
+        export(options.run, options.out, precision_named(options.dtype))
+    except LisaError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(f"Written and compared: {options.out}. Next: python -m training.evaluate --model ...")
+    return 0
+
+
+def export(run: Path, out: Path, dtype: torch.dtype = torch.bfloat16) -> None:
+    """Write the checkpoint directory `out` of the run in the folder `run`.
+
+    Raises:
+        CheckpointNotFoundError: the run has no state yet.
+        CheckpointCorruptError: what was written does not answer as the run's weights do.
+        LisaError: what the run started from is no longer there, or has changed.
+
+    """
+    state = newest_state(run)
+    config = load_config(RunConfig, run / CONFIG_FILE)
+    with tempfile.TemporaryDirectory() as work:
+        loaded = load_start(config.start, Path(work), config.seed)
+        choose_trainable(loaded.model, config.lora)
+        take_learned(loaded.model, read_learned(state), state)
+        merge_lora(loaded.model)
+        loaded.model.to(dtype).eval()
+        settings = _settings(loaded.settings, config, read_progress(state).step)
+        save_checkpoint(
+            out,
+            loaded.model,
+            tokenizer_folder=loaded.path,
+            clip_processor=loaded.clip_processor,
+            settings=settings,
+            dtype=dtype,
+        )
+    expected = _probe(dataclasses.replace(loaded, settings=settings))
+    written = _probe(load_checkpoint(out, dtype=dtype))
+    if not all(map(np.array_equal, expected, written)):
+        raise CheckpointCorruptError(
+            f"{out} was written, but answers otherwise than the run's weights. Check the disk and "
+            "export again; please report it if that does not help."
+        )
+
+
+def _settings(settings: LisaSettings, config: RunConfig, step: int) -> LisaSettings:
+    """The new checkpoint's lisa.json: another training, so no threshold yet."""
+    past = {k: v for k, v in settings.provenance.items() if k != "calibrated_on"}
+    if "trained_with" in past:
+        past["trained_before"] = [*past.get("trained_before", []), past["trained_with"]]
+    made = {"trained_with": plain(dataclasses.asdict(config)), "steps": step}
+    return dataclasses.replace(settings, found_threshold=None, provenance={**past, **made})
+
+
+def _probe(loaded: LoadedLisa) -> tuple[BoolArray, Float32Array, float]:
+    """Masks, `[SEG]` embeddings and seg_probability for a fixed image and question."""
+    image = np.random.default_rng(0).integers(0, 256, (*_PROBE_HW, 3), dtype=np.uint8)
+    answer = LisaEngine(loaded, found_threshold=None).segment(image, _PROBE_QUESTION)
+    return answer.masks, answer.seg_embeddings, answer.seg_probability
+
+
+if __name__ == "__main__":
+    sys.exit(main())

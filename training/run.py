@@ -1,0 +1,229 @@
+"""The loop of a training run.
+
+Everything random in a step is a function of the seed, the step and the rank, and the learning rate
+is one of the step: so a run that was killed anywhere goes on, from its last state, exactly as it
+would have gone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lisa_ros.model.checkpoint import LoadedLisa
+from lisa_ros.model.lisa import LisaForCausalLM
+from lisa_ros.model.prompts import conversation_named
+from training.collate import Collator, ImageBatch
+from training.conversation import ConversationTokenizer
+from training.engine import Engine, TorchEngine
+from training.feature_cache import FeatureCache, predicted_size
+from training.feature_lookup import FeatureLookup
+from training.frozen_towers import FrozenTowers, encoding_of
+from training.objective import LisaObjective
+from training.precision import precision_named
+from training.ranks import Ranks
+from training.run_config import RunConfig
+from training.run_data import cached_names, micro_batches, open_mixture, open_source
+from training.run_log import RunLog
+from training.run_record import plain, write_record
+from training.run_states import Progress, RunStates
+from training.schedule import factor
+from training.start import learning_digest, load_start
+from training.target_head import TargetHead
+from training.trainable import choose_trainable
+from training.training_curves import draw_curves
+from training.validation import HeldOut
+
+# What may differ between the sittings of one run.
+_FREE = ("out", "save_every", "workers", "tensorboard", "features", "dry_run")
+
+
+def train(config: RunConfig, ranks: Ranks) -> None:
+    """A whole run, from the configuration to the picture of its losses.
+
+    Raises:
+        LisaError: something that the configuration names is missing or does not fit.
+
+    """
+    work = Path(config.out) / "tokenizer" / f"rank-{ranks.rank}"
+    # DeepSpeed keeps its own float32 copies of what learns; without it the weights are that copy.
+    dtype = torch.float32 if config.deepspeed is None else precision_named(config.precision)
+    run = Run(config, load_start(config.start, work, config.seed, dtype=dtype), ranks)
+    run.go()
+    finish(run)
+    if ranks.first:
+        print(f"Done. Next: python -m training.export {config.out} CHECKPOINT")
+
+
+def finish(run: Run) -> None:
+    """Draw the losses of a run that is done."""
+    if run.ranks.first:
+        print(f"Losses are drawn in {draw_curves(run.out)}")
+
+
+class Run:
+    """A run, set up: everything that its steps need."""
+
+    def __init__(self, config: RunConfig, loaded: LoadedLisa, ranks: Ranks) -> None:
+        self.config, self.ranks = config, ranks
+        self.out = Path(config.out)
+        self.model = loaded.model
+        template = conversation_named(loaded.settings.conversation)
+        tokenize = ConversationTokenizer(loaded.tokenizer, template)
+        self.objective = _objective(self.model, tokenize.prefix, config)
+        self.identity = _identity(config, self.objective, ranks)
+        self.objective.to(_device_of(ranks))
+        self.engine = _engine(self.objective, config, ranks)
+        self.mixture = open_mixture(config.data, config.seed)
+        cache = self._cache(loaded)
+        self.towers = FrozenTowers(self.model, precision_named(config.precision), cache)
+        names = frozenset(cached_names(self.mixture, config.data))
+        self.collator = Collator(
+            tokenize,
+            loaded.clip_processor,
+            self.model.sam.config.image_size,
+            loaded.settings.view,
+            config.max_length,
+            None if cache is None else FeatureLookup(cache, names),
+            config.early_mask_share,
+            math.isqrt(self.model.num_image_tokens) if config.head_weight else None,
+        )
+        self.held_out = self._held_out()
+
+    def _cache(self, loaded: LoadedLisa) -> FeatureCache | None:
+        """Where the frozen towers' features are kept, if they are."""
+        config = self.config
+        if config.features is None:
+            return None
+        dtype = precision_named(config.precision)
+        encoding = encoding_of(self.model, loaded.clip_processor, loaded.settings.view, dtype)
+        images = sum(cached_names(self.mixture, config.data).values())
+        if self.ranks.first:
+            print(predicted_size(encoding, images))
+        return FeatureCache(
+            Path(config.features.folder),
+            encoding,
+            max_bytes=int(config.features.max_gb * 1e9),
+            n_images=images,
+            rank=self.ranks.rank,
+        )
+
+    def _held_out(self) -> HeldOut | None:
+        validation = self.config.validation
+        if validation is None:
+            return None
+        dataset = open_source(validation.data)
+        micro_batch = self.config.micro_batch
+        return HeldOut(dataset, validation.images, self.collator, micro_batch, self.ranks)
+
+    def go(self) -> None:
+        """Train to the last step, from the last state if there is one."""
+        self.out.mkdir(parents=True, exist_ok=True)
+        states = RunStates(self.out, self.ranks)
+        progress = states.last(self.identity)
+        if progress is None:
+            progress = Progress(0, self.identity)
+        else:
+            self.engine.load(states.path(progress.step))
+        if self.ranks.first:
+            write_record(self.out, self.config, self.mixture, self.model)
+        self.objective.train()
+        first = progress.step
+        batches = micro_batches(self.mixture, self.collator, self.config, self.ranks, first)
+        with RunLog(self.out, self.config, first, self.ranks) as log:
+            for step in range(first, self.config.steps):
+                log.step(step, self._step(step, batches))
+                progress = self._validated(dataclasses.replace(progress, step=step + 1), log)
+                if self._due(progress):
+                    states.save(progress, self.engine.save)
+
+    def _step(self, step: int, batches: Iterator[ImageBatch]) -> dict[str, float]:
+        """One optimisation step; returns the parts of the loss over all its images."""
+        config, ranks = self.config, self.ranks
+        torch.manual_seed(_seed_of(config.seed, step, ranks.rank))
+        accumulation = config.accumulation(ranks.world)
+        sums: dict[str, Tensor] = {}
+        for _ in range(accumulation):
+            batch = next(batches).to(self.model.device)
+            parts = self.engine.forward(batch, *self.towers(batch))
+            parts["total"] = config.loss.total(parts) + self._taught(parts, step)
+            self.engine.backward(parts["total"])
+            for name, value in parts.items():
+                share = value.detach() / accumulation
+                sums[name] = sums[name] + share if name in sums else share
+        settings = config.optimisation
+        rate = settings.learning_rate * factor(
+            settings.schedule, step, settings.warmup_steps, config.steps
+        )
+        self.engine.step(rate)
+        return {**ranks.mean(sums), "learning_rate": rate}
+
+    def _taught(self, parts: dict[str, Tensor], step: int) -> Tensor | float:
+        """The share of the temporary head: a first push, which is gone at the end."""
+        if not self.config.head_weight:
+            return 0.0
+        fading = self.config.head_weight * (1 - step / self.config.steps)
+        return fading * (parts["target"] + parts["patches"])
+
+    def _validated(self, progress: Progress, log: RunLog) -> Progress:
+        """The progress with the best score, where a validation is due after this step."""
+        validation, step = self.config.validation, progress.step
+        if validation is None or self.held_out is None:
+            return progress
+        if step % validation.every and step != self.config.steps:
+            return progress
+        score = self.held_out.score(self.objective, self.towers)
+        log.score(step, score._asdict())
+        if progress.best_score is not None and score.giou <= progress.best_score:
+            return progress
+        return dataclasses.replace(progress, best_step=step, best_score=score.giou)
+
+    def _due(self, progress: Progress) -> bool:
+        """Whether this state is to be kept: now and then, the best so far, and the last one."""
+        regular = progress.step % self.config.save_every == 0
+        return regular or progress.step in (progress.best_step, self.config.steps)
+
+
+def _objective(model: LisaForCausalLM, prefix: tuple[int, ...], config: RunConfig) -> LisaObjective:
+    """The model with its losses, and of its parameters those that learn thawed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        choose_trainable(model, config.lora)
+        head = TargetHead(model.config.out_dim) if config.head_weight else None
+    if config.gradient_checkpointing:
+        model.model.gradient_checkpointing_enable()
+    return LisaObjective(model, prefix, config.mask_grid, head)
+
+
+def _engine(objective: LisaObjective, config: RunConfig, ranks: Ranks) -> Engine:
+    if config.deepspeed is not None:
+        from training.deepspeed_engine import DeepSpeedEngine
+
+        return DeepSpeedEngine(objective, config, ranks.world)
+    accumulation = config.accumulation(ranks.world)
+    dtype = precision_named(config.precision)
+    return TorchEngine(objective, config.optimisation, accumulation, dtype, ranks)
+
+
+def _device_of(ranks: Ranks) -> torch.device:
+    """The GPU of this rank's number on its machine, or the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda", ranks.local_rank)
+    return torch.device("cpu")
+
+
+def _identity(config: RunConfig, objective: LisaObjective, ranks: Ranks) -> dict[str, Any]:
+    """What must be equal for a run to go on: all but where and how often it is written."""
+    settings = {k: v for k, v in plain(dataclasses.asdict(config)).items() if k not in _FREE}
+    return {**settings, "start_digest": learning_digest(objective), "ranks": ranks.world}
+
+
+def _seed_of(seed: int, step: int, rank: int) -> int:
+    return int(np.random.SeedSequence([seed, step, rank]).generate_state(1)[0])

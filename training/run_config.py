@@ -1,0 +1,173 @@
+"""What a training run is told: training/configs/*.yaml, one file for each blessed run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from lisa_ros.errors import ConfigurationError
+from training.losses import LossWeights
+from training.objective import MaskGrid
+from training.trainable import LoraSettings
+
+
+@dataclass(frozen=True)
+class Start:
+    """The weights that a run starts from: a LISA, or a LLaVA and a SAM that were never joined.
+
+    lisa: a folder, hub id or alias. llava, sam: see `llava_base.lisa_from_llava`, which also reads
+    vision_tower. conversation and view: with llava only; a LISA says them itself.
+    """
+
+    lisa: str | None = None
+    llava: str | None = None
+    sam: str | None = None
+    vision_tower: str | None = None
+    conversation: str = "llava_v1"
+    view: str = "center"
+
+    def __post_init__(self) -> None:
+        """Refuse anything but one of the two."""
+        if (self.lisa is None) == (self.llava is None) or (self.llava is None) != (
+            self.sam is None
+        ):
+            raise ConfigurationError(
+                "start: name either `lisa`, a LISA directory to go on with, or both `llava` and "
+                "`sam`, to begin as the paper does."
+            )
+
+
+@dataclass(frozen=True)
+class Source:
+    """A dataset: what `registry.open_dataset` takes. cache: keep what the frozen towers make."""
+
+    kind: str
+    folder: str
+    split: str | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+    cache: bool = False
+
+
+@dataclass(frozen=True)
+class SourceGroup:
+    """Datasets that share one weight; see `mixture.Group`."""
+
+    name: str
+    weight: float
+    datasets: tuple[Source, ...]
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Masks of a held-out set, every so many steps; the best gIoU decides which state is kept."""
+
+    data: Source
+    every: int
+    images: int | None = None
+
+
+@dataclass(frozen=True)
+class Optimisation:
+    """AdamW and its schedule; the defaults are the paper's (section 4.1 and upstream's code)."""
+
+    learning_rate: float = 3e-4
+    betas: tuple[float, ...] = (0.9, 0.95)
+    weight_decay: float = 0.0
+    warmup_steps: int = 100
+    schedule: Literal["linear", "cosine"] = "linear"
+    clip_norm: float = 1.0
+
+
+@dataclass(frozen=True)
+class DeepSpeedSettings:
+    """ZeRO (Rajbhandari et al., 2020): what is split over the ranks, and what waits in RAM.
+
+    zero_stage: 0 nothing, 1 the optimizer's state, 2 gradients too, 3 weights too.
+    """
+
+    zero_stage: int = 2
+    offload_optimizer: bool = False
+    offload_weights: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what DeepSpeed does not have."""
+        if self.zero_stage not in range(4):
+            raise ConfigurationError(f"zero_stage is {self.zero_stage}; choose 0, 1, 2 or 3.")
+        if self.offload_weights and self.zero_stage != 3:
+            raise ConfigurationError("offload_weights needs zero_stage: 3.")
+        if self.offload_optimizer and self.zero_stage == 0:
+            raise ConfigurationError("offload_optimizer needs zero_stage 1, 2 or 3.")
+
+
+@dataclass(frozen=True)
+class FeatureStore:
+    """Where `cache: true` keeps the frozen towers' features, and how much of the disk it takes."""
+
+    folder: str
+    max_gb: float
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """A whole run.
+
+    images_per_step is of all ranks together; each rank takes `micro_batch` of them at a time and
+    accumulates gradients, so a run is the same on any number of ranks that divides it.
+    deepspeed: null trains without DeepSpeed, on weights that every rank holds whole. lora: null
+    trains the whole language model. early_mask_share: see `Collator`. head_weight: the weight of a
+    `TargetHead` at the first step; it fades to 0 at the last.
+    """
+
+    out: str
+    start: Start
+    data: tuple[SourceGroup, ...]
+    steps: int
+    images_per_step: int = 16
+    micro_batch: int = 2
+    seed: int = 0
+    precision: Literal["bf16", "fp16", "fp32"] = "bf16"
+    optimisation: Optimisation = field(default_factory=Optimisation)
+    loss: LossWeights = field(default_factory=LossWeights)
+    mask_grid: MaskGrid = "image"
+    max_length: int = 257
+    lora: LoraSettings | None = field(default_factory=LoraSettings)
+    early_mask_share: float = 0.0
+    head_weight: float = 0.0
+    gradient_checkpointing: bool = False
+    deepspeed: DeepSpeedSettings | None = None
+    features: FeatureStore | None = None
+    validation: Validation | None = None
+    save_every: int = 500
+    workers: int = 2
+    tensorboard: bool = True
+    dry_run: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what contradicts itself."""
+        for name in ("steps", "images_per_step", "micro_batch", "save_every", "max_length"):
+            if getattr(self, name) < 1:
+                raise ConfigurationError(f"{name} is {getattr(self, name)}; expected 1 or more.")
+        if self.precision == "fp16" and self.deepspeed is None:
+            raise ConfigurationError(
+                "fp16 needs DeepSpeed's loss scaling; add `deepspeed: {}` or choose bf16."
+            )
+        cached = [source for group in self.data for source in group.datasets if source.cache]
+        if cached and self.features is None:
+            raise ConfigurationError(
+                f"{cached[0].kind} has `cache: true`, but `features` names no folder to keep them."
+            )
+
+    def accumulation(self, world: int) -> int:
+        """Micro-batches of each rank in a step.
+
+        Raises:
+            ConfigurationError: the images of a step cannot be shared evenly.
+
+        """
+        together = self.micro_batch * world
+        if self.images_per_step % together:
+            raise ConfigurationError(
+                f"images_per_step {self.images_per_step} is no multiple of micro_batch "
+                f"{self.micro_batch} times {world} ranks; choose one."
+            )
+        return self.images_per_step // together

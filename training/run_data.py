@@ -1,0 +1,77 @@
+"""The samples of a run: which of them falls to which rank at which step, read ahead by workers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from training.collate import Collator, ImageBatch
+from training.data.mixture import Group, Mixture
+from training.data.registry import open_dataset
+from training.data.sample import ImageDataset, Sample
+from training.ranks import Ranks
+from training.run_config import RunConfig, Source, SourceGroup
+
+
+def open_source(source: Source) -> ImageDataset:
+    """Open the dataset that a configuration names; see `registry.open_dataset`."""
+    return open_dataset(source.kind, Path(source.folder), source.split, source.options)
+
+
+def open_mixture(groups: tuple[SourceGroup, ...], seed: int) -> Mixture:
+    """Open every dataset of a run; see `Mixture`."""
+    opened = [Group(g.name, g.weight, tuple(map(open_source, g.datasets))) for g in groups]
+    return Mixture(opened, seed)
+
+
+def cached_names(mixture: Mixture, groups: tuple[SourceGroup, ...]) -> dict[str, int]:
+    """The datasets whose features are kept, and how many images each has."""
+    return {
+        dataset.name: len(dataset)
+        for group, wanted in zip(mixture.groups, groups, strict=True)
+        for dataset, source in zip(group.datasets, wanted.datasets, strict=True)
+        if source.cache
+    }
+
+
+class _Numbered(Dataset[Sample]):
+    """The samples of a mixture by their number, as PyTorch's loader asks for them."""
+
+    def __init__(self, mixture: Mixture) -> None:
+        self.mixture = mixture
+
+    def __getitem__(self, number: int) -> Sample:
+        return self.mixture.sample(number)
+
+
+def micro_batches(
+    mixture: Mixture, collator: Collator, config: RunConfig, ranks: Ranks, first_step: int
+) -> Iterator[ImageBatch]:
+    """The micro-batches of one rank from a step on, `accumulation` for each step."""
+    numbers = [
+        number
+        for step in range(first_step, config.steps)
+        for number in numbers_of_step(config, ranks, step)
+    ]
+    loader: DataLoader[Sample] = DataLoader(
+        _Numbered(mixture),
+        batch_size=config.micro_batch,
+        sampler=numbers,
+        collate_fn=collator,
+        num_workers=config.workers,
+        generator=torch.Generator(),  # it draws when it starts, which must not move the steps' own
+    )
+    yield from loader
+
+
+def numbers_of_step(config: RunConfig, ranks: Ranks, step: int) -> list[int]:
+    """Which samples of the mixture a rank sees in a step.
+
+    A step has the same samples on any number of ranks.
+    """
+    per_rank = config.images_per_step // ranks.world
+    first = step * config.images_per_step + ranks.rank * per_rank
+    return list(range(first, first + per_rank))

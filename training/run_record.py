@@ -1,0 +1,71 @@
+"""What is kept beside a run's weights: configuration, revision of the code, counts of the data."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from torch import nn
+
+import lisa_ros
+from training.data.mixture import Mixture
+from training.durable import write_json, write_text
+from training.run_config import RunConfig
+
+CONFIG_FILE = "config.yaml"
+RECORD_FILE = "run.json"
+
+
+def write_record(out: Path, config: RunConfig, mixture: Mixture, model: nn.Module) -> None:
+    """Write `config.yaml`, every default spelled out, and `run.json`."""
+    resolved = plain(dataclasses.asdict(config))
+    write_text(out / CONFIG_FILE, yaml.safe_dump(resolved, sort_keys=False))
+    drawn = mixture.counts(range(config.steps * config.images_per_step))
+    learning = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    record = {
+        "lisa_ros": lisa_ros.__version__,
+        "torch": torch.__version__,
+        "git_revision": git_revision(),
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "parameters_learning": learning,
+        "datasets": {
+            dataset.name: {
+                "group": group.name,
+                "images": len(dataset),
+                "drawn": drawn[dataset.name],
+                **dataset.counts(),
+            }
+            for group in mixture.groups
+            for dataset in group.datasets
+        },
+    }
+    write_json(out / RECORD_FILE, record)
+
+
+def git_revision() -> str | None:
+    """The commit that this code is at, with "+changes" where files differ; None outside git."""
+    here = Path(__file__).parent
+    try:
+        commit = _git(here, "rev-parse", "HEAD")
+        changed = _git(here, "status", "--porcelain", "--untracked-files=no")
+    except (FileNotFoundError, subprocess.CalledProcessError):
+        return None
+    return f"{commit}+changes" if changed else commit
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def plain(value: Any) -> Any:
+    """The value with lists for tuples, as YAML and JSON know them."""
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value

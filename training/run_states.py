@@ -1,0 +1,133 @@
+"""The states of a run on disk: the last one, to go on with, and the best one.
+
+    out/states/step-00000500/progress.json   what the loop needs to know
+    out/states/step-00000500/...             what the engine wrote
+
+A state is written into a folder with another name, flushed and renamed, so one that has its final
+name is whole; what a killed run left half-written is removed at the next start.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lisa_ros.errors import CheckpointNotFoundError, ConfigurationError
+from training.durable import flush, flush_tree, write_json
+from training.ranks import Ranks
+
+_PROGRESS = "progress.json"
+_NAME = re.compile(r"step-(\d{8})")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is. step: steps done. identity: what must be equal for a run to go on.
+
+    best_step, best_score: the state with the best validation so far; None without validation.
+    """
+
+    step: int
+    identity: dict[str, Any]
+    best_step: int | None = None
+    best_score: float | None = None
+
+
+class RunStates:
+    """The states in `out/states`, written and read by all ranks together.
+
+    Machines that share no disk each keep the part of their own ranks.
+    """
+
+    def __init__(self, out: Path, ranks: Ranks) -> None:
+        self.folder, self.ranks = out / "states", ranks
+
+    def save(self, progress: Progress, write: Callable[[Path], None]) -> None:
+        """Write a state, and drop those that are neither the last nor the best.
+
+        write: the engine's `save`.
+        """
+        final = self.path(progress.step)
+        aside = final.with_name(f"{final.name}.part")
+        aside.mkdir(parents=True, exist_ok=True)
+        self.ranks.wait()
+        write(aside)
+        if self.ranks.first_here:
+            write_json(aside / _PROGRESS, dataclasses.asdict(progress))
+        self.ranks.wait()
+        if self.ranks.first_here:
+            _into_place(aside, final)
+            for step in _steps(self.folder) - {progress.step, progress.best_step}:
+                shutil.rmtree(self.path(step))
+        self.ranks.wait()
+
+    def last(self, identity: dict[str, Any]) -> Progress | None:
+        """The newest state that every rank has; None where there is none.
+
+        Raises:
+            ConfigurationError: it is of a run with another configuration; names what differs.
+
+        """
+        if self.ranks.first_here and self.folder.exists():
+            for half in self.folder.glob("*.part"):
+                shutil.rmtree(half)
+        self.ranks.wait()
+        common = set.intersection(*map(set, self.ranks.gather_each(sorted(_steps(self.folder)))))
+        if not common:
+            return None
+        progress = read_progress(self.path(max(common)))
+        for name, value in identity.items():
+            if progress.identity.get(name) != value:
+                raise ConfigurationError(
+                    f"{self.folder.parent} holds a run with {name} "
+                    f"{progress.identity.get(name)!r}, this one has {value!r}. Choose another "
+                    "`out`, or remove that folder to start again."
+                )
+        return progress
+
+    def path(self, step: int) -> Path:
+        """Where the state after `step` steps is."""
+        return self.folder / f"step-{step:08d}"
+
+
+def newest_state(out: Path) -> Path:
+    """The best state of a run where it was validated, else the last one.
+
+    Raises:
+        CheckpointNotFoundError: there is none.
+
+    """
+    steps = _steps(out / "states")
+    if not steps:
+        raise CheckpointNotFoundError(
+            f"{out} holds no state of a run; start one with python -m training.train."
+        )
+    last = out / "states" / f"step-{max(steps):08d}"
+    best = read_progress(last).best_step
+    return last if best is None else out / "states" / f"step-{best:08d}"
+
+
+def read_progress(state: Path) -> Progress:
+    """The `progress.json` of a state."""
+    return Progress(**json.loads((state / _PROGRESS).read_text(encoding="utf-8")))
+
+
+def _steps(folder: Path) -> set[int]:
+    if not folder.exists():
+        return set()
+    found = (_NAME.fullmatch(path.name) for path in folder.iterdir())
+    return {int(match[1]) for match in found if match}
+
+
+def _into_place(aside: Path, final: Path) -> None:
+    flush_tree(aside)
+    if final.exists():  # the same step, done again after an interruption
+        shutil.rmtree(final)
+    aside.rename(final)
+    flush(final.parent)

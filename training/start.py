@@ -1,0 +1,57 @@
+"""The weights that a run starts from."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from lisa_ros.model.checkpoint import LoadedLisa, load_checkpoint
+from lisa_ros.model.locations import checkpoint_folder
+from lisa_ros.model.settings import LisaSettings
+from training.llava_base import lisa_from_llava
+from training.run_config import Start
+
+
+def load_start(
+    start: Start,
+    work: Path,
+    seed: int,
+    dtype: torch.dtype = torch.float32,
+    weights: bool = True,
+) -> LoadedLisa:
+    """Load a LISA, or join a LLaVA and a SAM; on the CPU.
+
+    work: a folder of the run, where the tokenizer of a joined one is written. weights: false checks
+    every file, key and shape, but reads no weights; the model is then on the meta device.
+
+    Raises:
+        CheckpointError: see `load_checkpoint` and `lisa_from_llava`.
+
+    """
+    if start.lisa is not None:
+        return load_checkpoint(start.lisa, "cpu" if weights else "meta", dtype)
+    assert start.llava is not None, "Start refuses anything else"
+    assert start.sam is not None
+    return lisa_from_llava(
+        checkpoint_folder(start.llava),
+        Path(start.sam),
+        work,
+        LisaSettings(view=start.view, conversation=start.conversation),
+        vision_tower=start.vision_tower,
+        seed=seed,
+        dtype=dtype,
+        weights=weights,
+    )
+
+
+def learning_digest(model: nn.Module) -> str:
+    """A digest of the parameters that learn, to recognise what a run started from."""
+    digest = hashlib.sha256()
+    for name, parameter in sorted(model.named_parameters()):
+        if parameter.requires_grad:
+            digest.update(name.encode())
+            digest.update(parameter.detach().contiguous().view(torch.uint8).cpu().numpy().tobytes())
+    return digest.hexdigest()
