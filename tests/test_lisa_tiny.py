@@ -13,7 +13,8 @@ from lisa_ros.errors import ConfigurationError
 from lisa_ros.inference.engine import LisaEngine
 from lisa_ros.model.checkpoint import read_settings
 from lisa_ros.simulation.room import generate_room
-from training.evaluate import refuse_known_rooms, summary
+from training.evaluation.room_figures import summary
+from training.evaluation.room_set import refuse_known_rooms
 from training.room_evaluation import ask_about_rooms
 
 FOLDER = Path(lisa_ros.__file__).parent / "assets" / "lisa-tiny"

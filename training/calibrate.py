@@ -18,7 +18,7 @@ from lisa_ros.errors import ConfigurationError
 from lisa_ros.inference.engine import LisaEngine
 from lisa_ros.model.checkpoint import load_checkpoint, write_settings
 from lisa_ros.simulation.room import PRESETS
-from training.evaluate import simulated_rooms
+from training.evaluation.room_set import simulated_rooms
 from training.room_evaluation import ask_about_rooms
 
 FOUND_GOAL, REJECT_GOAL = 0.85, 0.80
@@ -80,8 +80,8 @@ def main() -> None:
     rooms = simulated_rooms(options.seed, options.rooms, options.data)
     answers = list(ask_about_rooms(engine, rooms, seed=options.seed, split="train", noise=False))
     threshold = best_threshold(
-        [a.seg_probability for a in answers if a.request.present],
-        [a.seg_probability for a in answers if not a.request.present],
+        [a.seg_probability for a in answers if a.present],
+        [a.seg_probability for a in answers if not a.present],
     )
     calibration = {
         "preset": options.data,

@@ -1,0 +1,108 @@
+"""The command as people run it, with the checkpoint that ships, on tiny fixtures."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from training.evaluate import main
+
+FIXTURES = Path(__file__).parent.parent / "data" / "fixtures"
+REFER = ["--dataset-dir", str(FIXTURES / "refer"), "--dataset", "refcoco|unc|val"]
+FAST = ["--max-new-tokens", "4", "--images", "2"]
+
+
+def printed(capsys: pytest.CaptureFixture[str]) -> dict:
+    return json.loads(capsys.readouterr().out.splitlines()[-1])
+
+
+@pytest.mark.slow
+def test_a_public_set_with_report_and_comparison(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "a"
+    llava = FIXTURES / "llava"
+    talk = [
+        str(llava / "llava_dataset" / "llava_instruct_150k.json"),
+        str(llava / "coco/train2017"),
+    ]
+    arguments = [*REFER, *FAST, "--talk", *talk, "--talk-count", "1"]
+    assert main([*arguments, "--out", str(out)]) == 0
+    line = printed(capsys)
+    assert set(line["sets"]["refcoco|unc|val"]) == {"prompted", "generated"}
+    assert line["conversation"]["n"] == 1
+    names = ["conversations.csv", "records.csv", "report.html", "summary.json"]
+    assert sorted(path.name for path in out.iterdir()) == names
+    summary = json.loads((out / "summary.json").read_text())
+    for mode, figures in line["sets"]["refcoco|unc|val"].items():
+        assert summary["sets"]["refcoco|unc|val"][mode]["overall"] == figures
+    assert "--talk" in summary["command"]
+
+    assert main(["--compare", str(out), str(out), "--out", str(tmp_path / "c")]) == 0
+    rows = printed(capsys)["rows"]
+    assert {row["difference"] for row in rows} == {0.0}
+    written = sorted(path.name for path in (tmp_path / "c").iterdir())
+    assert written == ["comparison.html", "comparison.json"]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_same_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab = tmp_path / "lab"
+    from lab_recordings import write_lab_dataset
+
+    write_lab_dataset(lab)
+    arguments = ["--lab", str(lab), "--split", "train", "--max-new-tokens", "4"]
+    assert main([*arguments, "--out", str(tmp_path / "one")]) == 0
+    capsys.readouterr()
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"]
+    command = [*torchrun, f"--master-port={free_port()}", "-m", "training.evaluate", *arguments]
+    subprocess.run(
+        [*command, "--out", str(tmp_path / "two")],
+        check=True,
+        timeout=1200,
+        env={**os.environ, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")},
+    )
+    one, two = (tmp_path / name / "records.csv" for name in ("one", "two"))
+    assert one.read_bytes() == two.read_bytes()
+    first, second = (
+        json.loads((tmp_path / n / "summary.json").read_text()) for n in ("one", "two")
+    )
+    assert first["sets"] == second["sets"]
+    assert first["sets"]["kitchen|train"]["prompted"]["overall"]["n_lifted"] == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--rooms", "0"], "--rooms is 0"),
+        (["--images", "-1"], "--images is -1"),
+        (["--model", "nowhere/at-all/x", *REFER], "nowhere"),
+        (["--dataset", "ReasonSeg|val"], "--dataset-dir"),
+        ([*REFER, "refcoco|unc|val"], "same name"),
+        (["--compare", "nowhere", "nowhere"], "summary.json"),
+        (["--out", __file__, *REFER], "cannot be made"),
+        (["--seed", "10000000", "--rooms", "3", "--conversation", "chat"], "chat"),
+    ],
+)
+def test_what_cannot_be_evaluated_is_said(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert message in error

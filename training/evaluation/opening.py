@@ -1,0 +1,67 @@
+"""From names and folders to what is evaluated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from lisa_ros.errors import ConfigurationError, DatasetError
+from training.data.held_out import evaluated_coco_images
+from training.data.kept_images import KeptImages
+from training.data.llava_instruct import LlavaInstruct
+from training.data.registry import open_dataset
+from training.data.sample import ImageDataset
+from training.evaluation.asked import EvaluationSet
+from training.evaluation.lab_set import LabEvaluation
+from training.evaluation.public_sets import open_public_set
+
+
+def open_sets(
+    dataset_dir: Path | None, names: Sequence[str], labs: Sequence[Path], lab_split: str
+) -> list[EvaluationSet]:
+    """Open public sets by name in upstream's tree, and lab sets by folder.
+
+    Raises:
+        ConfigurationError: names without a tree, or of no known form.
+        DatasetError: a set is not there, empty or malformed.
+
+    """
+    if names and dataset_dir is None:
+        raise ConfigurationError(
+            f"{', '.join(names)} are looked for in --dataset-dir; name the folder that upstream "
+            "calls --dataset_dir."
+        )
+    public = [open_public_set(dataset_dir, name) for name in names] if dataset_dir else []
+    return [*public, *(LabEvaluation(folder, lab_split) for folder in labs)]
+
+
+def open_conversations(dataset_dir: Path | None, where: Sequence[str]) -> ImageDataset:
+    """Open plain conversations: a LLaVA-Instruct file and its images, or the held-out ones.
+
+    where: file and folder of images; or nothing, for the items of `dataset_dir`'s
+    llava_instruct_150k.json about images that referring sets are evaluated on, which this
+    project's trainer leaves out (upstream's does not).
+
+    Raises:
+        ConfigurationError: neither a file with its images, nor a tree.
+        DatasetError: the file is missing, malformed or empty, or no item is held out.
+
+    """
+    if len(where) == 2:
+        return LlavaInstruct(Path(where[0]), Path(where[1]))
+    if where or dataset_dir is None:
+        raise ConfigurationError(
+            f"--talk got {len(where)} values; expected a LLaVA-Instruct file and the folder of its "
+            "images, or none together with --dataset-dir."
+        )
+    dataset = open_dataset("llava_instruct", dataset_dir)
+    assert isinstance(dataset, LlavaInstruct)
+    evaluated = evaluated_coco_images(dataset_dir / "refer_seg")
+    kept = [i for i, number in enumerate(dataset.coco_numbers()) if number in evaluated]
+    if not kept:
+        raise DatasetError(
+            f"No conversation of {dataset_dir} is about an image that a referring set in "
+            f"{dataset_dir / 'refer_seg'} is evaluated on. Name a file of conversations that "
+            "training did not see: --talk FILE IMAGES."
+        )
+    return KeptImages(dataset, kept)
