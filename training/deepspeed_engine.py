@@ -33,6 +33,7 @@ class DeepSpeedEngine:
         if config.deepspeed is None:
             raise ConfigurationError("this run does not ask for DeepSpeed; add `deepspeed: {}`.")
         _join()
+        self.objective = objective
         settings = deepspeed_config(config, config.deepspeed, world)
         optimizer = adamw(learning_parameters(objective), config.optimisation)
         self.engine, self.optimizer, _, _ = deepspeed.initialize(
@@ -43,6 +44,13 @@ class DeepSpeedEngine:
         """See `Engine`."""
         parts: dict[str, Tensor] = self.engine(batch, sam, clip)
         return parts
+
+    def predict(self, batch: ImageBatch, sam: Tensor, clip: Tensor) -> list[Tensor]:
+        """See `Engine`; ZeRO 3 gathers the weights of each module as it is called."""
+        self.objective.eval()
+        masks = self.objective.predicted_masks(batch, sam, clip)
+        self.objective.train()
+        return masks
 
     def backward(self, loss: Tensor) -> None:
         """See `Engine`; DeepSpeed divides by the number of micro-batches itself."""

@@ -27,6 +27,10 @@ class Engine(Protocol):
         """The parts of the loss of a micro-batch; see `LisaObjective`."""
         ...
 
+    def predict(self, batch: ImageBatch, sam: Tensor, clip: Tensor) -> list[Tensor]:
+        """Masks, without any randomness; see `LisaObjective.predicted_masks`."""
+        ...
+
     def backward(self, loss: Tensor) -> None:
         """Add a micro-batch's share of the gradient."""
         ...
@@ -65,6 +69,14 @@ class TorchEngine:
         with autocast(self.dtype, sam.device.type):
             parts: dict[str, Tensor] = self.objective(batch, sam, clip)
         return parts
+
+    def predict(self, batch: ImageBatch, sam: Tensor, clip: Tensor) -> list[Tensor]:
+        """See `Engine`."""
+        self.objective.eval()
+        with autocast(self.dtype, sam.device.type):
+            masks = self.objective.predicted_masks(batch, sam, clip)
+        self.objective.train()
+        return masks
 
     def backward(self, loss: Tensor) -> None:
         """See `Engine`."""

@@ -179,7 +179,7 @@ class Run:
             return progress
         if step % validation.every and step != self.config.steps:
             return progress
-        score = self.held_out.score(self.objective, self.towers)
+        score = self.held_out.score(self.engine, self.towers)
         log.score(step, score._asdict())
         if progress.best_score is not None and score.giou <= progress.best_score:
             return progress
@@ -198,7 +198,9 @@ def _objective(model: LisaForCausalLM, prefix: tuple[int, ...], config: RunConfi
         choose_trainable(model, config.lora)
         head = TargetHead(model.config.out_dim) if config.head_weight else None
     if config.gradient_checkpointing:
-        model.model.gradient_checkpointing_enable()
+        llm = model.model  # transformers 5 renames this
+        renamed = getattr(llm, "activation_checkpointing_enable", None)
+        (renamed or llm.gradient_checkpointing_enable)()
     return LisaObjective(model, prefix, config.mask_grid, head)
 
 

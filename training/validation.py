@@ -13,8 +13,8 @@ from torch import Tensor
 from lisa_ros.errors import DatasetError
 from training.collate import Collator, ImageBatch
 from training.data.sample import ImageDataset, NothingToAskError, Sample
+from training.engine import Engine
 from training.metrics import TARGET, ciou, giou, pixel_counts
-from training.objective import LisaObjective
 from training.ranks import Ranks
 
 Encode = Callable[[ImageBatch], tuple[Tensor, Tensor]]
@@ -53,7 +53,7 @@ class HeldOut:
         self.micro_batch = micro_batch
 
     @torch.no_grad()
-    def score(self, objective: LisaObjective, encode: Encode) -> Score:
+    def score(self, engine: Engine, encode: Encode) -> Score:
         """Predict every mask with the true answer in front of it, as upstream validates.
 
         Every rank computes equally many batches, as ZeRO 3 needs; an image that fills up a share is
@@ -63,16 +63,14 @@ class HeldOut:
             DatasetError: no image of the set has a mask.
 
         """
-        objective.eval()
         counts: dict[int, list[tuple[int, int]]] = {}
         for indices in self._batches():
             samples, asked = self._samples(indices)
             batch = self.collator(samples)
             sam, clip = encode(batch)
-            predicted = objective.predicted_masks(batch, sam, clip)
+            predicted = engine.predict(batch, sam, clip)
             for index, ours, truth in zip(asked, predicted, batch.masks, strict=True):
                 counts[index] = _counted(ours, truth)
-        objective.train()
         gathered = {i: c for part in self.ranks.gather_each(counts) for i, c in part.items()}
         pairs = [pair for index in sorted(gathered) for pair in gathered[index]]
         over_all, cumulative = giou(pairs), ciou(pairs)

@@ -20,10 +20,12 @@ pytestmark = pytest.mark.slow
 
 @pytest.mark.parametrize(("ranks", "stage"), [(1, 2), (2, 2), (2, 3)])
 def test_zero_trains_as_the_plain_engine_does(tmp_path: Path, ranks: int, stage: int) -> None:
-    config = write_run(tmp_path)
+    data = {"kind": "lab", "folder": str(tmp_path / "kitchen"), "split": "val"}
+    config = write_run(tmp_path, validation={"data": data, "every": 3})
     plain, zero = tmp_path / "plain", tmp_path / "zero"
     run_training(config, f"out={plain}", ranks=ranks)
     run_training(config, f"out={zero}", f"deepspeed.zero_stage={stage}", ranks=ranks)
+    assert len(losses(zero)) == 6 + 2
     for ours, theirs in zip(losses(zero), losses(plain), strict=True):
         for name, value in theirs.items():
             assert ours[name] == pytest.approx(value, rel=1e-4), (ours["step"], name)

@@ -2,49 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
 import pytest
 import torch
-from random_lisa import TOKENIZER_FOLDER, random_lisa
+from llava_parts import N_PIECES, write_llava_parts
+from random_lisa import random_lisa
 
 from lisa_ros.errors import CheckpointMismatchError
 from lisa_ros.model.checkpoint import LoadedLisa, load_checkpoint, save_checkpoint
 from lisa_ros.model.settings import LisaSettings
 from training.llava_base import lisa_from_llava
 
-N_PIECES = 704
-
 
 @pytest.fixture(scope="module")
 def parts(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, LoadedLisa]:
     """A LLaVA folder, a SAM file, and the LISA that they were taken from."""
-    folder = tmp_path_factory.mktemp("parts")
-    whole = random_lisa(3)
-    save_checkpoint(
-        folder / "llava",
-        whole.model,
-        tokenizer_folder=TOKENIZER_FOLDER,
-        clip_processor=whole.clip_processor,
-        settings=LisaSettings(),
-        dtype=torch.float32,
-    )
-    llava, state = folder / "llava", whole.model.state_dict()
-    (llava / "model.safetensors").unlink()
-    (llava / "added_tokens.json").unlink()
-    sam_prefix = "model.visual_model."
-    text = {k: v for k, v in state.items() if "visual_model" not in k and "text_hidden" not in k}
-    for key in ("model.embed_tokens.weight", "lm_head.weight"):
-        text[key] = text[key][:N_PIECES].clone()
-    torch.save(text, llava / "pytorch_model.bin")
-    config = json.loads((llava / "config.json").read_text())
-    config.update(vocab_size=N_PIECES, mm_use_im_start_end=False)
-    (llava / "config.json").write_text(json.dumps(config))
-    sam = {k.removeprefix(sam_prefix): v for k, v in state.items() if k.startswith(sam_prefix)}
-    torch.save(sam, folder / "sam.pth")
-    return llava, folder / "sam.pth", whole
+    return (*write_llava_parts(tmp_path_factory.mktemp("parts")), random_lisa(3))
 
 
 def test_it_is_its_parts_and_the_new_tokens(

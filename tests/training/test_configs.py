@@ -1,0 +1,115 @@
+"""Every blessed run, for two steps on a tiny model and a tree of fabricated datasets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from lab_recordings import write_lab_dataset
+from llava_parts import write_llava_parts
+from random_lisa import TOKENIZER_FOLDER, random_lisa
+
+from lisa_ros.errors import CheckpointMismatchError, DatasetError
+from lisa_ros.model.checkpoint import save_checkpoint
+from training.config import load_config
+from training.dry_run import dry_run
+from training.ranks import ALONE
+from training.run_config import RunConfig
+
+CONFIGS = Path(__file__).parents[2] / "training" / "configs"
+RUNS = sorted(path for path in CONFIGS.glob("*.yaml") if "lisa-tiny" not in path.name)
+FIXTURES = Path(__file__).parent / "data" / "fixtures"
+TREE = {
+    "semantic": ("ade20k", "cocostuff", "mapillary", "vlpart"),
+    "refer": ("refer_seg",),
+    "llava": ("llava_dataset",),
+    "reason_seg": ("fabricated",),
+}
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with all that the configurations name: weights, dataset, lab."""
+    dataset, weights = tmp_path / "dataset", tmp_path / "weights"
+    dataset.mkdir()
+    weights.mkdir()
+    for fixture, names in TREE.items():
+        for name in names:
+            link = dataset / ("reason_seg" if name == "fabricated" else name)
+            link.symlink_to(FIXTURES / fixture / name)
+    (dataset / "coco" / "train2017").mkdir(parents=True)
+    for fixture in ("semantic", "llava"):
+        for image in (FIXTURES / fixture / "coco" / "train2017").iterdir():
+            link = dataset / "coco" / "train2017" / image.name
+            if not link.exists():
+                link.symlink_to(image)
+    llava, sam = write_llava_parts(weights)
+    for name in ("LLaVA-Lightning-7B-v1-1", "llava-llama-2-13b-chat-lightning-preview"):
+        (weights / name).symlink_to(llava)
+    (weights / "sam_vit_h_4b8939.pth").symlink_to(sam)
+    loaded = random_lisa()
+    save_checkpoint(
+        weights / "LISA-7B-v1",
+        loaded.model,
+        tokenizer_folder=TOKENIZER_FOLDER,
+        clip_processor=loaded.clip_processor,
+        settings=loaded.settings,
+        dtype=torch.float32,
+    )
+    write_lab_dataset(tmp_path / "lab")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def dry(path: Path, *overrides: str) -> RunConfig:
+    small = ("images_per_step=8", "workers=0", "tensorboard=false", "start.vision_tower=null")
+    keep = small if load_config(RunConfig, path).start.llava else small[:-1]
+    config = load_config(RunConfig, path, [*keep, *overrides])
+    dry_run(config, ALONE)
+    return config
+
+
+@pytest.mark.parametrize("path", RUNS, ids=lambda path: path.stem)
+def test_it_runs(path: Path, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = sorted(place.rglob("*"))
+    dry(path, "deepspeed=null")
+    assert "Dry run passed" in capsys.readouterr().out
+    assert sorted(place.rglob("*")) == before
+
+
+@pytest.mark.parametrize("path", RUNS, ids=lambda path: path.stem)
+def test_its_recipe_is_the_papers(path: Path) -> None:
+    config = load_config(RunConfig, path)
+    assert config.lora is not None
+    assert (config.lora.rank, config.lora.alpha, config.lora.dropout) == (8, 16, 0.05)
+    assert (config.loss.ce, config.loss.bce, config.loss.dice) == (1.0, 2.0, 0.5)
+    assert config.mask_grid == "image"
+    assert config.optimisation.betas == (0.9, 0.95)
+    assert config.optimisation.clip_norm == 1.0
+    if config.start.llava:
+        assert {group.name: group.weight for group in config.data} == {
+            "sem_seg": 9,
+            "refer_seg": 3,
+            "vqa": 3,
+            "reason_seg": 1,
+        }
+        assert (config.steps, config.images_per_step) == (5000, 160)
+        assert (config.optimisation.learning_rate, config.optimisation.warmup_steps) == (3e-4, 100)
+
+
+def test_a_dry_run_finds_what_is_missing(place: Path) -> None:
+    path = CONFIGS / "lisa-7b-ft-239.yaml"
+    (place / "dataset" / "reason_seg").unlink()
+    with pytest.raises(DatasetError, match="reason_seg"):
+        dry(path, "deepspeed=null")
+
+
+def test_a_dry_run_finds_weights_that_do_not_fit(place: Path) -> None:
+    sam = place / "weights" / "sam_vit_h_4b8939.pth"
+    state = torch.load(sam, weights_only=True)
+    state.pop("mask_decoder.iou_token.weight")
+    sam.unlink()
+    torch.save(state, sam)
+    with pytest.raises(CheckpointMismatchError, match="iou_token"):
+        dry(CONFIGS / "lisa-7b.yaml", "deepspeed=null")
