@@ -34,7 +34,7 @@ def place_files(contents: Sequence[tuple[Path, bytes]]) -> None:
         for partial, (path, _) in zip(aside, contents, strict=True):
             os.replace(partial, path)
         for folder in sorted({path.parent for path, _ in contents}):
-            _sync_folder(folder)
+            sync_folder(folder)
     except OSError as error:
         for partial in aside:
             partial.unlink(missing_ok=True)
@@ -72,7 +72,8 @@ def _write_through(path: Path, content: bytes) -> None:
         os.fsync(stream.fileno())
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder last, also when the power fails."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

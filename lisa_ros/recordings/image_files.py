@@ -39,20 +39,33 @@ def opened_image(path: Path) -> Iterator[Image.Image]:
         DatasetError: missing, not an image, too large, or truncated where decoding shows it.
 
     """
+    with _opened(path, str(path)) as image:
+        yield image
+
+
+@contextmanager
+def opened_image_bytes(content: bytes, where: str) -> Iterator[Image.Image]:
+    """Open the content of an image file that is part of another one, as `opened_image` does."""
+    with _opened(io.BytesIO(content), where) as image:
+        yield image
+
+
+@contextmanager
+def _opened(source: Path | io.BytesIO, where: str) -> Iterator[Image.Image]:
     try:
         with warnings.catch_warnings():
             # Pillow warns of large images; the limit here is stricter.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(path)
+            image = Image.open(source)
         with image:
             if image.width * image.height > MAX_PIXELS:
                 raise DatasetError(
-                    f"{path} has {image.width}x{image.height} pixels; expected at most "
+                    f"{where} has {image.width}x{image.height} pixels; expected at most "
                     f"{MAX_PIXELS}. Store a smaller image."
                 )
             yield image
     except _UNREADABLE as error:
-        raise DatasetError(f"Cannot read the image {path}: {error}. Write it again.") from error
+        raise DatasetError(f"Cannot read the image {where}: {error}. Write it again.") from error
 
 
 def read_color(path: Path) -> UInt8Array:
