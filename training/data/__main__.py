@@ -1,7 +1,8 @@
-"""Look at a dataset before a run: `python -m training.data validate DIR`, `... preview DIR`.
+"""Datasets before a run: `python -m training.data validate DIR`, `... preview DIR`.
 
 DIR is a lab dataset (it has a dataset.yaml), simulated rooms, or the tree of datasets that upstream
-calls `--dataset_dir`, with --kind to say which of them.
+calls `--dataset_dir`, with --kind to say which of them. `... import-labelme DIR OUT` makes a lab
+dataset of a folder of labelme's files, `... export-rooms ROOMS OUT` of simulated rooms.
 """
 
 from __future__ import annotations
@@ -16,8 +17,12 @@ from typing import Protocol, runtime_checkable
 import yaml
 
 from lisa_ros.errors import DatasetError, LisaError
+from lisa_ros.recordings.dataset_folder import About
+from lisa_ros.recordings.labelme_import import import_labelme, plan_import
 from training.data.preview import contact_sheet, draw_samples
 from training.data.registry import KINDS, kind_of, open_dataset
+from training.data.room_export import Frames, export_rooms
+from training.data.room_requests import KindChoice
 from training.data.sample import ImageDataset, Problem
 
 
@@ -34,6 +39,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; 0 when all went well and no error was found."""
     options = _parse(arguments)
     try:
+        if options.command == "import-labelme":
+            return import_folder(options.dir, options.out, options.licence, options.val)
+        if options.command == "export-rooms":
+            kinds = KindChoice(only=frozenset(options.kinds), without=frozenset(options.without))
+            frames = Frames(options.frames, options.val_frames, kinds, options.requests)
+            export_rooms(options.dir, options.out, frames, options.seed)
+            return _written(options.frames + options.val_frames, options.out)
         kind = options.kind or kind_of(options.dir)
         dataset = open_dataset(kind, options.dir, options.split, dict(options.option))
         if options.command == "validate":
@@ -64,6 +76,30 @@ def validate(dataset: ImageDataset) -> int:
         print(f"Not counted: {error}")
     print(f"{found['error']} errors, {found['warning']} warnings")
     return 1 if found["error"] else 0
+
+
+def import_folder(folder: Path, out: Path, licence: str, val: Sequence[str]) -> int:
+    """Print what is wrong with labelme's files; if that is no error, write the lab dataset.
+
+    Raises:
+        DatasetError: no such folder, or `out` cannot be written.
+
+    """
+    plan = plan_import(folder, val)
+    for finding in plan.findings:
+        print(_told(Problem(*finding)))
+    if plan.errors:
+        print(f"{plan.errors} errors; nothing was written")
+        return 1
+    import_labelme(plan, out, About(out.resolve().name, "1", licence))
+    if not val:
+        print("All samples are for training; --val names a recording to validate with.")
+    return _written(len(plan.samples), out)
+
+
+def _written(samples: int, out: Path) -> int:
+    print(f"{samples} samples in {out}. Look at them: python -m training.data validate {out}")
+    return 0
 
 
 def _told(problem: Problem) -> str:
@@ -97,7 +133,39 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     sheet.add_argument("--out", type=Path, required=True, help="the picture to write")
     sheet.add_argument("--samples", type=_positive, default=12, help="how many images")
     sheet.add_argument("--seed", type=int, default=0, help="another seed, other images")
+    _add_import(commands.add_parser("import-labelme", help="make a lab dataset of labelme's files"))
+    _add_export(commands.add_parser("export-rooms", help="make a lab dataset of simulated rooms"))
     return parser.parse_args(arguments)
+
+
+def _add_import(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("dir", type=Path, help="a folder with labelme's files, in folders or not")
+    parser.add_argument("out", type=Path, help="the folder of the new dataset")
+    parser.add_argument("--licence", default="unknown", help="under which others may use it")
+    parser.add_argument(
+        "--val",
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="a folder in DIR, a recording of its own, to validate with; may be repeated",
+    )
+
+
+def _add_export(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("dir", type=Path, help="a folder of lisa_ros.simulation.generate")
+    parser.add_argument("out", type=Path, help="the folder of the new dataset")
+    parser.add_argument("--frames", type=_positive, required=True, help="how many to train with")
+    parser.add_argument(
+        "--val-frames", type=_not_negative, default=0, help="how many to validate with"
+    )
+    parser.add_argument("--kinds", type=_names, default=(), help="ask for these only: mug,book")
+    parser.add_argument("--without", type=_names, default=(), help="never speak of these kinds")
+    parser.add_argument("--requests", type=_positive, default=3, help="about a frame, at most")
+    parser.add_argument("--seed", type=int, default=0, help="another seed, other frames")
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def _option(text: str) -> tuple[str, object]:
@@ -109,6 +177,13 @@ def _option(text: str) -> tuple[str, object]:
         return key, yaml.safe_load(value)
     except yaml.YAMLError as error:
         raise argparse.ArgumentTypeError(f"{value!r} is not YAML") from error
+
+
+def _not_negative(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{number} is below 0")
+    return number
 
 
 def _positive(text: str) -> int:

@@ -89,8 +89,10 @@ class ScanNetOptions(Asked):
 
 @dataclass(frozen=True)
 class RoomOptions:
-    """Of simulated rooms; see `simulated.SimulatedRooms`."""
+    """Of simulated rooms; see `simulated.SimulatedRooms`, and `KindChoice` for the kinds."""
 
     requests_per_image: int = QUESTIONS_PER_IMAGE
     absent_share: float = 0.25
     prompt_template: str = DEFAULT_PROMPT_TEMPLATE
+    only_kinds: tuple[str, ...] = ()
+    without_kinds: tuple[str, ...] = ()

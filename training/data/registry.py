@@ -112,6 +112,7 @@ def _lab(folder: Path, split: str | None, options: LabOptions) -> ImageDataset:
 
 
 def _rooms(folder: Path, split: str | None, options: RoomOptions) -> ImageDataset:
+    from training.data.room_requests import KindChoice
     from training.data.simulated import SimulatedRooms
 
     return SimulatedRooms(
@@ -120,6 +121,7 @@ def _rooms(folder: Path, split: str | None, options: RoomOptions) -> ImageDatase
         requests_per_image=options.requests_per_image,
         absent_share=options.absent_share,
         prompt_template=options.prompt_template,
+        kinds=KindChoice(frozenset(options.only_kinds), frozenset(options.without_kinds)),
     )
 
 

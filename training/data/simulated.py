@@ -16,14 +16,17 @@ from lisa_ros.model.prompts import (
     text_of,
     wrap_instruction,
 )
-from lisa_ros.simulation.requests import Request, sample_requests
+from lisa_ros.simulation.requests import Request
 from lisa_ros.simulation.room import Room
 from lisa_ros.simulation.storage import read_shard, shard_paths
 from lisa_ros.simulation.stored_rooms import StoredRooms
 from lisa_ros.simulation.vocabulary import SPLITS, Split
 from lisa_ros.types import UInt8Array
 from training.data.phrasing import QUESTIONS_PER_IMAGE, accepting_answer
+from training.data.room_requests import KindChoice, draw_requests
 from training.data.sample import NothingToAskError, Problem, Sample, Turn
+
+_ALL_KINDS = KindChoice()
 
 
 class SimulatedRooms:
@@ -32,6 +35,7 @@ class SimulatedRooms:
     phrasings: in which words is asked, "train" or "unseen". requests_per_image: at most so many,
     each in its own conversation; about absent_share of them are for what is not there, and are
     refused without a mask. prompt_template: what a request is put into, as the engine does.
+    kinds: of things that are asked for; rooms that show none of them are left out.
     """
 
     def __init__(
@@ -42,6 +46,7 @@ class SimulatedRooms:
         requests_per_image: int = QUESTIONS_PER_IMAGE,
         absent_share: float = 0.25,
         prompt_template: str = DEFAULT_PROMPT_TEMPLATE,
+        kinds: KindChoice = _ALL_KINDS,
     ) -> None:
         """Read what is known of the rooms, about 4 kB each; their pictures stay on the disk.
 
@@ -59,10 +64,18 @@ class SimulatedRooms:
         self._folder, self._template = folder, prompt_template
         self._phrasings = _words(phrasings)
         self._requests_per_image, self._absent_share = requests_per_image, absent_share
+        self._kinds = kinds
         try:
             self._rooms = StoredRooms(folder)
         except SimulationError as error:
             raise DatasetError(str(error)) from error
+        self._kept = [
+            index
+            for index in range(len(self._rooms))
+            if kinds.takes_all or kinds.can_ask(self._rooms.objects(index))
+        ]
+        if not self._kept:
+            raise DatasetError(f"No room in {folder} shows any of the kinds to ask for.")
 
     @property
     def name(self) -> str:
@@ -70,7 +83,7 @@ class SimulatedRooms:
         return f"rooms|{self._phrasings}"
 
     def __len__(self) -> int:
-        return len(self._rooms)
+        return len(self._kept)
 
     def sample(self, index: int, rng: np.random.Generator) -> Sample:
         """Draw requests about one room, with upstream's answers.
@@ -104,10 +117,10 @@ class SimulatedRooms:
         return self._sample(index, room, conversations, requests)
 
     def counts(self) -> Mapping[str, int]:
-        """Rooms, objects in them, those that can be asked for, and kinds of these."""
+        """Rooms, objects in them, those that can be seen well enough, and kinds of these."""
         kinds: Counter[str] = Counter()
         objects = 0
-        for index in range(len(self)):
+        for index in self._kept:
             found = self._rooms.objects(index)
             objects += len(found)
             kinds.update(item.kind for item in found if item.is_target)
@@ -116,6 +129,7 @@ class SimulatedRooms:
             "objects": objects,
             "targets": kinds.total(),
             "kinds": len(kinds),
+            "rooms without these": len(self._rooms) - len(self),
         }
 
     def problems(self) -> Iterator[Problem]:
@@ -131,16 +145,16 @@ class SimulatedRooms:
 
     def _room(self, index: int) -> Room:
         try:
-            return self._rooms[index]
+            return self._rooms[self._kept[index]]
         except SimulationError as error:
             raise DatasetError(str(error)) from error
 
     def _requests(self, index: int, room: Room, rng: np.random.Generator) -> Sequence[Request]:
-        drawn = sample_requests(
-            room, rng, self._requests_per_image, self._phrasings, self._absent_share
+        drawn = draw_requests(
+            room, rng, self._requests_per_image, self._phrasings, self._absent_share, self._kinds
         )
         if not drawn:
-            raise NothingToAskError(f"Nothing to ask for in {self._rooms.name(index)}.")
+            raise NothingToAskError(f"Nothing to ask for in {self._where(index)}.")
         return drawn
 
     def _question(self, request: Request) -> str:
@@ -156,8 +170,10 @@ class SimulatedRooms:
         masks: UInt8Array = np.zeros((len(masked), *room.instances.shape), np.uint8)
         for mask, request in zip(masks, masked, strict=True):
             mask[:] = room.mask(request.target_ids)
-        name = Path(self._rooms.name(index))
-        return Sample(self.name, name, conversations, masks, room.image)
+        return Sample(self.name, self._where(index), conversations, masks, room.image)
+
+    def _where(self, index: int) -> Path:
+        return Path(self._rooms.name(self._kept[index]))
 
 
 def _words(phrasings: str) -> Split:

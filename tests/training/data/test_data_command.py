@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -110,3 +111,28 @@ def test_kinds_that_do_not_exist_are_named(tmp_path: Path) -> None:
         open_dataset("ReasonSeg|train", tmp_path, "val")
     with pytest.raises(DatasetError, match="--kind"):
         kind_of(tmp_path)
+
+
+def test_labelme_files_are_imported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, out = tmp_path / "mine", tmp_path / "lab"
+    source.mkdir()
+    Image.fromarray(np.full((48, 64, 3), 90, np.uint8)).save(source / "a.png")
+    corners = [[5, 5], [40, 5], [40, 30]]
+    mug = {"label": "mug", "points": corners, "shape_type": "polygon", "group_id": None}
+    content = {"version": "5.4.1", "flags": {}, "shapes": [mug], "imagePath": "a.png"}
+    (source / "a.json").write_text(json.dumps({**content, "imageData": None}))
+    assert main(["import-labelme", str(source), str(out), "--licence", "CC0-1.0"]) == 0
+    assert "1 samples" in capsys.readouterr().out
+    assert main(["validate", str(out)]) == 0
+    assert "0 errors, 0 warnings" in capsys.readouterr().out
+    assert main(["preview", str(out), "--out", str(tmp_path / "sheet.png")]) == 0
+    sample = open_dataset("lab", out, "train").sample(0, np.random.default_rng(0))
+    assert "mug" in sample.conversations[0][0].question
+    assert sample.masks.shape == (1, 48, 64)
+    assert main(["import-labelme", str(source), str(out)]) == 1
+    assert "not empty" in capsys.readouterr().err
+    mug["shape_type"] = "line"
+    (source / "a.json").write_text(json.dumps(content))
+    assert main(["import-labelme", str(source), str(tmp_path / "other")]) == 1
+    assert "'shape_type' is 'line'" in capsys.readouterr().out
+    assert not (tmp_path / "other").exists()

@@ -107,7 +107,13 @@ def test_what_cannot_be_meant_is_refused(
 
 def test_counts_and_problems(folder: Path, tmp_path: Path) -> None:
     dataset = SimulatedRooms(folder)
-    assert dataset.counts() == {"images": 6, "objects": 12, "targets": 12, "kinds": 2}
+    assert dataset.counts() == {
+        "images": 6,
+        "objects": 12,
+        "targets": 12,
+        "kinds": 2,
+        "rooms without these": 0,
+    }
     assert list(dataset.problems()) == []
     rooms = [block_room(seed) for seed in range(2)]
     rooms[1].instances[rooms[1].instances == 2] = 0
@@ -135,7 +141,7 @@ def test_the_commands_know_rooms(
 ) -> None:
     assert kind_of(folder) == "rooms"
     assert main(["validate", str(folder), "--kind", "rooms"]) == 0
-    assert "targets: 12\nkinds: 2\n0 errors" in capsys.readouterr().out
+    assert "targets: 12\nkinds: 2\nrooms without these: 0\n0 errors" in capsys.readouterr().out
     sheet = tmp_path / "sheet.png"
     options = ["--samples", "2", "--split", "unseen", "--option", "requests_per_image=1"]
     assert main(["preview", str(folder), "--out", str(sheet), *options]) == 0
