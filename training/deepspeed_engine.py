@@ -64,8 +64,10 @@ class DeepSpeedEngine:
             group["lr"] = learning_rate
         self.engine.step()
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: Path, keeper: bool) -> None:
         """See `Engine`: each rank writes its share."""
+        if self.engine.zero_optimization_stage() < 3:  # else nothing is the same for two ranks
+            self.engine.save_non_zero_checkpoint = keeper
         self.engine.save_checkpoint(
             str(folder), tag=_TAG, save_latest=False, exclude_frozen_parameters=True
         )

@@ -39,8 +39,11 @@ class Engine(Protocol):
         """Average the gradients over the ranks, clip them, and move the weights."""
         ...
 
-    def save(self, folder: Path) -> None:
-        """Write what learned and the optimizer's state; every rank calls it."""
+    def save(self, folder: Path, keeper: bool) -> None:
+        """Write what learned and the optimizer's state; every rank calls it.
+
+        keeper: whether this rank writes what is the same for all ranks; there is one for each disk.
+        """
         ...
 
     def load(self, folder: Path) -> None:
@@ -92,9 +95,9 @@ class TorchEngine:
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
 
-    def save(self, folder: Path) -> None:
-        """See `Engine`; the ranks are alike, so the first one writes."""
-        if not self.ranks.first:
+    def save(self, folder: Path, keeper: bool) -> None:
+        """See `Engine`; here everything is the same for all ranks."""
+        if not keeper:
             return
         state = {"learned": learned(self.objective), "optimizer": self.optimizer.state_dict()}
         write_tensors(folder / _STATE, state)

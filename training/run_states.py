@@ -13,6 +13,7 @@ import dataclasses
 import json
 import re
 import shutil
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,13 +43,29 @@ class Progress:
 class RunStates:
     """The states in `out/states`, written and read by all ranks together.
 
-    Machines that share no disk each keep the part of their own ranks.
+    Machines that share no disk each keep the part of their own ranks. Making one is a matter of all
+    ranks too: they find out who shares a disk.
     """
 
     def __init__(self, out: Path, ranks: Ranks) -> None:
         self.folder, self.ranks = out / "states", ranks
+        self.folder.mkdir(parents=True, exist_ok=True)
+        seen = self._sees_the_first_ranks()
+        self._keeper = ranks.first or (ranks.first_here and not seen)
 
-    def save(self, progress: Progress, write: Callable[[Path], None]) -> None:
+    def _sees_the_first_ranks(self) -> bool:
+        """Whether this is the folder that the first rank sees, not one on another disk."""
+        token = self.folder / f".seen-by-{self.ranks.gather_each(uuid.uuid4().hex)[0]}"
+        if self.ranks.first:
+            token.touch()
+        self.ranks.wait()
+        seen = token.exists()
+        self.ranks.wait()
+        if self.ranks.first:
+            token.unlink()
+        return seen
+
+    def save(self, progress: Progress, write: Callable[[Path, bool], None]) -> None:
         """Write a state, and drop those that are neither the last nor the best.
 
         write: the engine's `save`.
@@ -57,11 +74,11 @@ class RunStates:
         aside = final.with_name(f"{final.name}.part")
         aside.mkdir(parents=True, exist_ok=True)
         self.ranks.wait()
-        write(aside)
-        if self.ranks.first_here:
+        write(aside, self._keeper)
+        if self._keeper:
             write_json(aside / _PROGRESS, dataclasses.asdict(progress))
         self.ranks.wait()
-        if self.ranks.first_here:
+        if self._keeper:
             _into_place(aside, final)
             for step in _steps(self.folder) - {progress.step, progress.best_step}:
                 shutil.rmtree(self.path(step))
@@ -74,7 +91,7 @@ class RunStates:
             ConfigurationError: it is of a run with another configuration; names what differs.
 
         """
-        if self.ranks.first_here and self.folder.exists():
+        if self._keeper:
             for half in self.folder.glob("*.part"):
                 shutil.rmtree(half)
         self.ranks.wait()

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,10 +56,13 @@ def write_run(folder: Path, **changes: Any) -> Path:
     return path
 
 
-def start_training(config: Path, *overrides: str, ranks: int = 1) -> subprocess.Popen[str]:
-    """Start `python -m training.train`."""
-    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}"]
-    command = [sys.executable, *(launcher if ranks > 1 else [])]
+def start_training(
+    config: Path, *overrides: str, ranks: int = 1, launcher: Sequence[str] = ("--standalone",)
+) -> subprocess.Popen[str]:
+    """Start `python -m training.train`, of several ranks under torchrun with these options."""
+    torchrun = ["-m", "torch.distributed.run", *launcher, f"--nproc-per-node={ranks}"]
+    alone = ranks == 1 and "--standalone" in launcher
+    command = [sys.executable, *([] if alone else torchrun)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
         [*command, "-m", "training.train", str(config), *overrides],

@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from block_rooms import block_room
 from run_setup import kill_when, losses, run_training, start_training, write_run
 
+from lisa_ros.simulation.storage import write_rooms
 from training.config import load_config
+from training.engine import read_learned
 from training.ranks import ALONE
 from training.run import train
 from training.run_config import RunConfig
@@ -80,3 +83,34 @@ def test_the_best_state_stays(tmp_path: Path) -> None:
     assert progress.best_score == scores[best]
     kept = {path.name for path in (out / "states").iterdir()}
     assert kept == {f"step-{best:08d}", "step-00000006"}
+
+
+def test_rooms_teach_the_temporary_head_until_it_has_faded(tmp_path: Path) -> None:
+    write_rooms(tmp_path / "rooms", [block_room(seed) for seed in range(4)])
+    options = {"requests_per_image": 2, "bare_answer_share": 0.4, "taught": True}
+    rooms = {"kind": "rooms", "folder": str(tmp_path / "rooms"), "options": options, "cache": True}
+    config = write_run(
+        tmp_path,
+        data=[{"name": "rooms", "weight": 1, "datasets": [rooms]}],
+        features={"folder": str(tmp_path / "features"), "max_gb": 1.0},
+        lora=None,
+        head_weight=0.5,
+        early_mask_share=0.5,
+        mask_grid="decoder",
+        steps=20,
+    )
+    out = train_here(config)
+    told = losses(out)
+    for step, line in enumerate(told):
+        weight = 0.5 * (1 - step / 20)
+        expected = line["ce"] + 2 * line["bce"] + 0.5 * line["dice"]
+        expected += weight * (line["target"] + line["patches"])
+        assert line["total"] == pytest.approx(expected, rel=1e-4)
+    assert told[-1]["target"] < told[1]["target"]
+    assert not any(name.startswith("head") for name in read_learned(newest_state(out)))
+    again = train_here(config, f"out={tmp_path / 'again'}")
+    settings = yaml.safe_load(config.read_text())
+    settings["data"][0]["datasets"][0]["cache"] = False
+    config.write_text(yaml.safe_dump(settings))
+    plain = train_here(config, f"out={tmp_path / 'plain'}", "features=null")
+    assert losses(again) == told == losses(plain)

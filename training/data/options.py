@@ -96,3 +96,5 @@ class RoomOptions:
     prompt_template: str = DEFAULT_PROMPT_TEMPLATE
     only_kinds: tuple[str, ...] = ()
     without_kinds: tuple[str, ...] = ()
+    bare_answer_share: float | None = None
+    taught: bool = False

@@ -122,6 +122,8 @@ def _rooms(folder: Path, split: str | None, options: RoomOptions) -> ImageDatase
         absent_share=options.absent_share,
         prompt_template=options.prompt_template,
         kinds=KindChoice(frozenset(options.only_kinds), frozenset(options.without_kinds)),
+        bare_answer_share=options.bare_answer_share,
+        taught=options.taught,
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from lisa_ros.errors import ConfigurationError, DatasetError, SimulationError
 from lisa_ros.model.prompts import (
+    ANSWERS,
     DEFAULT_PROMPT_TEMPLATE,
     REFUSAL,
     SUPPLIED_ANSWER,
@@ -22,11 +23,13 @@ from lisa_ros.simulation.storage import read_shard, shard_paths
 from lisa_ros.simulation.stored_rooms import StoredRooms
 from lisa_ros.simulation.vocabulary import SPLITS, Split
 from lisa_ros.types import UInt8Array
-from training.data.phrasing import QUESTIONS_PER_IMAGE, accepting_answer
+from training.data.phrasing import QUESTIONS_PER_IMAGE, accepting_answer, pick
 from training.data.room_requests import KindChoice, draw_requests
-from training.data.sample import NothingToAskError, Problem, Sample, Turn
+from training.data.sample import NothingToAskError, Problem, Sample, Taught, Turn
+from training.target_head import shown_labels, target_labels
 
 _ALL_KINDS = KindChoice()
+_WORDED_ANSWERS = tuple(answer for answer in ANSWERS if answer != SUPPLIED_ANSWER)
 
 
 class SimulatedRooms:
@@ -36,6 +39,9 @@ class SimulatedRooms:
     each in its own conversation; about absent_share of them are for what is not there, and are
     refused without a mask. prompt_template: what a request is put into, as the engine does.
     kinds: of things that are asked for; rooms that show none of them are left out.
+    bare_answer_share: how often the answer is the "[SEG]." that the prompted mode supplies, the
+    rest being spread evenly over upstream's others; None for all alike. Below one half, greedy
+    generation opens with a word. taught: add what a temporary head is taught (`target_head`).
     """
 
     def __init__(
@@ -47,6 +53,8 @@ class SimulatedRooms:
         absent_share: float = 0.25,
         prompt_template: str = DEFAULT_PROMPT_TEMPLATE,
         kinds: KindChoice = _ALL_KINDS,
+        bare_answer_share: float | None = None,
+        taught: bool = False,
     ) -> None:
         """Read what is known of the rooms, about 4 kB each; their pictures stay on the disk.
 
@@ -65,6 +73,7 @@ class SimulatedRooms:
         self._phrasings = _words(phrasings)
         self._requests_per_image, self._absent_share = requests_per_image, absent_share
         self._kinds = kinds
+        self._bare_answer_share, self._taught = bare_answer_share, taught
         try:
             self._rooms = StoredRooms(folder)
         except SimulationError as error:
@@ -96,7 +105,7 @@ class SimulatedRooms:
         room = self._room(index)
         requests = self._requests(index, room, rng)
         conversations = tuple(
-            (Turn(self._question(r), accepting_answer(rng) if r.present else REFUSAL),)
+            (Turn(self._question(r), self._answer(rng) if r.present else REFUSAL),)
             for r in requests
         )
         return self._sample(index, room, conversations, [r for r in requests if r.present])
@@ -160,6 +169,12 @@ class SimulatedRooms:
     def _question(self, request: Request) -> str:
         return text_of(wrap_instruction(request.text, self._template))
 
+    def _answer(self, rng: np.random.Generator) -> str:
+        share = self._bare_answer_share
+        if share is None:
+            return accepting_answer(rng)
+        return SUPPLIED_ANSWER if rng.random() < share else pick(_WORDED_ANSWERS, rng)
+
     def _sample(
         self,
         index: int,
@@ -170,10 +185,16 @@ class SimulatedRooms:
         masks: UInt8Array = np.zeros((len(masked), *room.instances.shape), np.uint8)
         for mask, request in zip(masks, masked, strict=True):
             mask[:] = room.mask(request.target_ids)
-        return Sample(self.name, self._where(index), conversations, masks, room.image)
+        taught = _taught(room, masked) if self._taught else None
+        return Sample(self.name, self._where(index), conversations, masks, room.image, taught)
 
     def _where(self, index: int) -> Path:
         return Path(self._rooms.name(self._kept[index]))
+
+
+def _taught(room: Room, masked: Sequence[Request]) -> Taught:
+    targets = [target_labels(room, r.target_ids[0]) for r in masked if r.present]
+    return Taught(np.array(targets, np.int64).reshape(-1, 3), shown_labels(room).numpy())
 
 
 def _words(phrasings: str) -> Split:
