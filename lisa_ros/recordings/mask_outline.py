@@ -21,13 +21,20 @@ _Corners = npt.NDArray[np.int64]
 # Eight neighbours, clockwise in an image whose y points down, from the right one on.
 _STEPS = ((1, 0), (1, 1), (0, 1), (-1, 1), (-1, 0), (-1, -1), (0, -1), (1, -1))
 _MIDDLE = 0.5  # pixel u spans [u, u + 1), so its middle survives truncation, and looks right
+_ASIDE = 0.25  # from the middle, still in the same pixel
 
 
 def mask_outlines(mask: BoolArray) -> list[Outline]:
     """Closed polygons, points (x, y) px at pixel middles, whose pixels together are bool[H,W]."""
-    return [
-        tuple((x + _MIDDLE, y + _MIDDLE) for x, y in corners.tolist()) for corners in _trace(mask)
-    ]
+    return [_outline(corners) for corners in _trace(mask)]
+
+
+def _outline(corners: _Corners) -> Outline:
+    """Points in the pixels of the corners: three at least, as labelme wants of a polygon."""
+    points = [(x + _MIDDLE, y + _MIDDLE) for x, y in corners.tolist()]
+    x, y = points[-1]
+    aside = [(x, y + _ASIDE), (x + _ASIDE, y)]
+    return tuple(points + aside[: max(3 - len(points), 0)])
 
 
 def _trace(mask: BoolArray) -> Iterator[_Corners]:

@@ -60,3 +60,12 @@ def test_a_round_hole_takes_one_cut() -> None:
 @pytest.mark.parametrize("shape", [(0, 0), (0, 7), (5, 5)])
 def test_nothing_has_no_outline(shape: tuple[int, int]) -> None:
     assert mask_outlines(np.zeros(shape, bool)) == []
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 2), (4, 1)])
+def test_the_smallest_regions_are_polygons_too(size: tuple[int, int]) -> None:
+    mask = np.zeros((5, 6), bool)
+    mask[1 : 1 + size[0], 4 - size[1] : 4] = True
+    (outline,) = mask_outlines(mask)
+    assert len(set(outline)) == 3
+    np.testing.assert_array_equal(drawn_back(mask), mask)
