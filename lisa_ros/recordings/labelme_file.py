@@ -153,8 +153,9 @@ def _shape(shape: Document) -> DrawnShape:
 
 
 def _is_point(value: object) -> bool:
-    fits = isinstance(value, list) and len(value) == 2 and all(map(is_number, value))
-    return fits and all(abs(number) <= MAX_COORDINATE_PX for number in value)
+    if not isinstance(value, list) or len(value) != 2 or not all(map(is_number, value)):
+        return False
+    return all(abs(number) <= MAX_COORDINATE_PX for number in value)
 
 
 def _description(shape: Document) -> str:

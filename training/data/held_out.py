@@ -69,7 +69,7 @@ def coco_images_of_refer_tests(
 
 @functools.cache
 def evaluated_coco_images(refer_seg: Path) -> frozenset[int]:
-    """The same of those of the sets that are on the disk; read once, which takes a minute.
+    """The same of those of the sets that are on the disk; read once, in some seconds each.
 
     Raises:
         DatasetError: a file of refs is malformed, or its set is there without it.
