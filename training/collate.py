@@ -103,7 +103,9 @@ class Collator:
         return ImageBatch(
             sam_pixels=_stacked(sam_pixels, self.sam_side),
             clip_pixels=_stacked(clip_pixels, self.clip_processor.size),
-            resized_hw=[sam_resized_hw(*image.shape[:2], self.sam_side) for image in images],
+            resized_hw=[
+                sam_resized_hw(image.shape[0], image.shape[1], self.sam_side) for image in images
+            ],
             questions=pack_questions(rows, self.tokenize.tokenizer.pad_id),
             masks=list(masks),
             slots=slots,

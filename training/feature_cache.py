@@ -99,7 +99,7 @@ def image_key(image: UInt8Array) -> bytes:
     """By what an image u8[H,W,3] is known: a digest of its pixels and its size."""
     image = check_image(image)
     digest = hashlib.blake2b(repr(image.shape).encode(), digest_size=KEY_BYTES)
-    digest.update(memoryview(image).cast("B"))
+    digest.update(image.data.cast("B"))
     return digest.digest()
 
 
@@ -120,8 +120,8 @@ class FeatureCache:
 
         Raises:
             ConfigurationError: max_bytes is not positive.
-            DatasetError: the folder cannot be written, the disk has too little room (says how much
-                is needed and free), or `encoder.json` is damaged.
+            DatasetError: the folder cannot be read or made, the disk has too little room (says how
+                much is needed and free), or `encoder.json` is damaged.
 
         """
         if max_bytes < 1:
@@ -133,11 +133,17 @@ class FeatureCache:
         header = json.dumps(encoding.header(), indent=2) + "\n"
         name = hashlib.blake2b(header.encode(), digest_size=8).hexdigest()
         self.folder = folder / name
-        _begin(self.folder, header)
-        self._shards = RecordShards(self.folder, encoding.record_bytes, f"rank{rank}")
+        try:
+            _begin(self.folder, header)
+            self._shards = RecordShards(self.folder, encoding.record_bytes, f"rank{rank}")
+            used = _used_bytes(folder)
+        except OSError as error:
+            raise DatasetError(
+                f"Cannot keep features in {self.folder}: {error.strerror}. Choose another folder."
+            ) from error
         self._storing = True
         missing = predicted_bytes(encoding, max(0, n_images - len(self._shards)))
-        if wanted := min(missing, max(0, max_bytes - _used_bytes(folder))):
+        if wanted := min(missing, max(0, max_bytes - used)):
             check_space(folder, wanted, _FREE_RESERVE_BYTES)
 
     def __len__(self) -> int:
@@ -172,9 +178,9 @@ class FeatureCache:
             ConfigurationError: these are not features of this cache's encoder.
 
         """
-        record = self._record(features)
         if not self._storing:
             return
+        record = self._record(features)
         try:
             used = _used_bytes(self.root)
             if used + len(record) + ENTRY_BYTES > self.max_bytes:
@@ -185,16 +191,14 @@ class FeatureCache:
             self._stop(error.strerror or str(error))
 
     def _record(self, features: Features) -> UInt8Array:
-        expected = [(shape, self.encoding.dtype) for shape in self._shapes()]
+        shapes = (self.encoding.sam_shape, self.encoding.clip_shape)
+        expected = [(shape, self.encoding.dtype) for shape in shapes]
         got = [(tuple(tensor.shape), tensor.dtype) for tensor in features]
         if got != expected:
             raise ConfigurationError(f"The cache keeps features {expected}, got {got}.")
         flat = torch.cat([tensor.detach().flatten() for tensor in features])
         record: UInt8Array = flat.cpu().view(torch.uint8).numpy()
         return record
-
-    def _shapes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        return self.encoding.sam_shape, self.encoding.clip_shape
 
     def _stop(self, reason: str) -> None:
         self._storing = False
@@ -210,14 +214,9 @@ class FeatureCache:
 def _begin(folder: Path, header: str) -> None:
     """Make the folder of an encoder with its header, or check the header that is there."""
     path = folder / HEADER_NAME
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if not path.exists():
-            _place(path, header)
-    except OSError as error:
-        raise DatasetError(
-            f"Cannot keep features in {folder}: {error.strerror}. Choose another folder."
-        ) from error
+    folder.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        _place(path, header)
     if read_json(path) != json.loads(header):
         raise DatasetError(f"{path} is damaged. Remove {folder}; its images are encoded again.")
 

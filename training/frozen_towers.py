@@ -120,7 +120,7 @@ def _add_weights(digest: hashlib.blake2b, weights: Mapping[str, Tensor]) -> None
     for name, weight in sorted(weights.items()):
         digest.update(repr((name, weight.shape, weight.dtype)).encode())
         flat = weight.detach().cpu().contiguous().flatten()
-        digest.update(memoryview(flat.view(torch.uint8).numpy()))
+        digest.update(flat.view(torch.uint8).numpy().data)
 
 
 def _check_weights(model: LisaForCausalLM, encoding: Encoding) -> None:

@@ -74,7 +74,7 @@ class RecordShards:
             places = self._places.get(key, [])
             while places:
                 record = places[-1].shard.record(places[-1].number)
-                if record is not None and zlib.crc32(record) == places[-1].crc:
+                if record is not None and zlib.crc32(record.data) == places[-1].crc:
                     return record
                 places.pop()
             self._places.pop(key, None)
@@ -165,8 +165,8 @@ class _ShardWriter:
 
     def append(self, key: bytes, record: UInt8Array) -> None:
         """The record first: an entry never names what is not there."""
-        _write(self._data, memoryview(record), self._count * record.nbytes)
-        entry = _ENTRY.pack(key, self._count, zlib.crc32(record))
+        _write(self._data, record.data, self._count * record.nbytes)
+        entry = _ENTRY.pack(key, self._count, zlib.crc32(record.data))
         entry += _CHECKSUM.pack(zlib.crc32(entry))
         _write(self._index, memoryview(entry), self._count * ENTRY_BYTES)
         self._count += 1
