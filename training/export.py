@@ -66,7 +66,7 @@ def export(run: Path, out: Path, dtype: torch.dtype = torch.bfloat16) -> None:
     config = load_config(RunConfig, run / CONFIG_FILE)
     with tempfile.TemporaryDirectory() as work:
         loaded = load_start(config.start, Path(work), config.seed)
-        choose_trainable(loaded.model, config.lora)
+        choose_trainable(loaded.model, config.lora, loaded.tokenizer.added_ids)
         take_learned(loaded.model, read_learned(state), state)
         merge_lora(loaded.model)
         loaded.model.to(dtype).eval()

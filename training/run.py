@@ -18,7 +18,6 @@ import torch
 from torch import Tensor
 
 from lisa_ros.model.checkpoint import LoadedLisa
-from lisa_ros.model.lisa import LisaForCausalLM
 from lisa_ros.model.prompts import conversation_named
 from training.collate import Collator, ImageBatch
 from training.conversation import ConversationTokenizer
@@ -28,6 +27,7 @@ from training.feature_lookup import FeatureLookup
 from training.frozen_towers import FrozenTowers, encoding_of
 from training.objective import LisaObjective
 from training.precision import precision_named
+from training.quantise import quantise_layers
 from training.ranks import Ranks
 from training.run_config import RunConfig
 from training.run_data import cached_names, micro_batches, open_mixture, open_source
@@ -77,7 +77,7 @@ class Run:
         self.model = loaded.model
         template = conversation_named(loaded.settings.conversation)
         tokenize = ConversationTokenizer(loaded.tokenizer, template)
-        self.objective = _objective(self.model, tokenize.prefix, config)
+        self.objective = _objective(loaded, tokenize.prefix, config)
         self.identity = _identity(config, self.objective, ranks)
         self.objective.to(_device_of(ranks))
         self.engine = _engine(self.objective, config, ranks)
@@ -191,11 +191,14 @@ class Run:
         return regular or progress.step in (progress.best_step, self.config.steps)
 
 
-def _objective(model: LisaForCausalLM, prefix: tuple[int, ...], config: RunConfig) -> LisaObjective:
+def _objective(loaded: LoadedLisa, prefix: tuple[int, ...], config: RunConfig) -> LisaObjective:
     """The model with its losses, and of its parameters those that learn thawed."""
+    model = loaded.model
+    if config.lora is not None and config.lora.quantise is not None:
+        quantise_layers(model, precision_named(config.precision))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        choose_trainable(model, config.lora)
+        choose_trainable(model, config.lora, loaded.tokenizer.added_ids)
         head = TargetHead(model.config.out_dim) if config.head_weight else None
     if config.gradient_checkpointing:
         llm = model.model  # transformers 5 renames this

@@ -151,6 +151,9 @@ class RunConfig:
             raise ConfigurationError(
                 "fp16 needs DeepSpeed's loss scaling; add `deepspeed: {}` or choose bf16."
             )
+        zero3 = self.deepspeed is not None and self.deepspeed.zero_stage == 3
+        if zero3 and self.lora is not None and self.lora.quantise is not None:
+            raise ConfigurationError("4-bit weights cannot be split by ZeRO 3; use zero_stage: 2.")
         cached = [source for group in self.data for source in group.datasets if source.cache]
         if cached and self.features is None:
             raise ConfigurationError(

@@ -1,16 +1,19 @@
 """What of a LISA learns: LoRA on a large language model as in the paper, or all of a small one.
 
-Frozen always: CLIP, SAM's image and prompt encoders. Learning always: the token embeddings and the
-output head (both have rows of new tokens), the `[SEG]` projection, the mask decoder.
+Frozen always: CLIP, SAM's image and prompt encoders. Learning always: rows of new tokens in the
+token embeddings and the output head (all rows, in the paper), the `[SEG]` projection, the mask
+decoder.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from peft import LoraConfig, inject_adapter_in_model
 from peft.tuners.lora import LoraLayer
+from peft.utils.other import TrainableTokensWrapper
 from torch import nn
 
 from lisa_ros.model.lisa import LisaForCausalLM
@@ -21,50 +24,66 @@ LORA_TARGETS = r"model\.layers\.\d+\.self_attn\.(q_proj|v_proj)"
 
 @dataclass(frozen=True)
 class LoraSettings:
-    """Low-rank adapters on the language model's q_proj and v_proj (Hu et al., 2021)."""
+    """Low-rank adapters on the language model's q_proj and v_proj (Hu et al., 2021).
+
+    token_rows: which rows of embeddings and output head learn, all as in the paper, or only those
+    of LISA's own tokens, which need next to no optimizer state. quantise: keep the frozen weights
+    of the language model's layers in 4 bits (Dettmers et al., QLoRA, 2023).
+    """
 
     rank: int = 8
     alpha: int = 16
     dropout: float = 0.05
+    token_rows: Literal["all", "new"] = "all"
+    quantise: Literal["nf4"] | None = None
 
 
-def choose_trainable(model: LisaForCausalLM, lora: LoraSettings | None) -> None:
+def choose_trainable(
+    model: LisaForCausalLM, lora: LoraSettings | None, new_tokens: Sequence[int] = ()
+) -> None:
     """Freeze and thaw parameters in place; with `lora`, wrap the language model's projections.
 
     Without it the whole language model and its connection to CLIP learn too, which is for a model
-    that starts from nothing.
+    that starts from nothing. new_tokens: ids of LISA's own tokens, for `token_rows: new`.
     """
     model.requires_grad_(False)
     llm = model.model
-    learning: list[nn.Module] = [llm.embed_tokens, model.lm_head, llm.text_hidden_fcs]
-    learning.append(model.sam.mask_decoder)
+    learning: list[nn.Module] = [llm.text_hidden_fcs, model.sam.mask_decoder]
     if lora is None:
         learning += [llm.layers, llm.norm, llm.mm_projector]
     else:
-        _add_lora(model, lora)
+        _add_adapters(model, lora, new_tokens)
+    if lora is None or lora.token_rows == "all":
+        learning += [llm.embed_tokens, model.lm_head]
     for module in learning:
         module.requires_grad_(True)
 
 
 def merge_lora(model: LisaForCausalLM) -> None:
     """Add the adapters to the weights that they adapt, and remove them, in place."""
-    for name, layer in list(_lora_layers(model)):
-        layer.merge(safe_merge=True)
+    for name, module in list(model.named_modules()):
+        if isinstance(module, LoraLayer):
+            module.merge(safe_merge=True)
+            plain = module.get_base_layer()
+        elif isinstance(module, TrainableTokensWrapper):
+            plain = module.unload_and_optionally_merge_module(True, True, None)
+        else:
+            continue
         parent, _, child = name.rpartition(".")
-        setattr(model.get_submodule(parent), child, layer.get_base_layer())
+        setattr(model.get_submodule(parent), child, plain)
 
 
-def _add_lora(model: LisaForCausalLM, settings: LoraSettings) -> None:
+def _add_adapters(
+    model: LisaForCausalLM, settings: LoraSettings, new_tokens: Sequence[int]
+) -> None:
+    rows = None
+    if settings.token_rows == "new":
+        rows = {"embed_tokens": list(new_tokens), "lm_head": list(new_tokens)}
     config = LoraConfig(
         r=settings.rank,
         lora_alpha=settings.alpha,
         lora_dropout=settings.dropout,
         target_modules=LORA_TARGETS,
+        trainable_token_indices=rows,
     )
     inject_adapter_in_model(config, model)
-
-
-def _lora_layers(model: nn.Module) -> Iterator[tuple[str, LoraLayer]]:
-    for name, module in model.named_modules():
-        if isinstance(module, LoraLayer):
-            yield name, module

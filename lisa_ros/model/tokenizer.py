@@ -59,6 +59,7 @@ class LisaTokenizer:
         self.eos_id = self._special[eos_token]
         self.pad_id = self._special[unk_token]  # upstream pads with <unk>
         self.seg_id = self._added[SEG_TOKEN]
+        self.added_ids = tuple(sorted(self._added.values()))
         self._token_of_id = {i: t for t, i in {**self._special, **self._added}.items()}
         self._splitter = _longest_match((*self._added, *self._special))
         self._prompt_splitter = _longest_match((*self._added, *self._special, IMAGE_TOKEN))

@@ -53,7 +53,7 @@ def test_the_checkpoint_answers_as_the_run_does(tmp_path: Path) -> None:
 def test_what_was_written_wrongly_is_noticed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    config = trained(tmp_path, "steps=1")
+    config = trained(tmp_path, "steps=4")
 
     def another(*_: object, dtype: torch.dtype) -> object:
         return load_checkpoint(tmp_path / "start", dtype=dtype)

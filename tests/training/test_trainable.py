@@ -14,7 +14,7 @@ IDS = torch.tensor([[1, 5, 9, 30]])
 
 
 def states(model: LisaForCausalLM) -> Tensor:
-    with torch.inference_mode():
+    with torch.no_grad():
         return model.hidden_states(model.embed(IDS))[0]
 
 
@@ -79,3 +79,27 @@ def test_every_learning_parameter_but_the_iou_head_can_get_a_gradient(
     unused = ("model.visual_model.mask_decoder.iou_prediction_head.", "model.mm_projector.")
     others = "model.visual_model.mask_decoder.output_hypernetworks_mlps."
     assert all(name.startswith((*unused, others)) for name in without), without
+
+
+@torch.no_grad()
+def test_only_rows_of_new_tokens_learn_where_that_is_asked() -> None:
+    model, new = random_lisa(0).model, (704, 705, 706)
+    keys, before = set(model.state_dict()), model.model.embed_tokens.weight.detach().clone()
+    plain, logits = states(model), model.logits(states(model)).detach()
+    choose_trainable(model, LoraSettings(rank=2, token_rows="new"), new)
+    torch.testing.assert_close(states(model), plain)
+    rows = [p for n, p in model.named_parameters() if p.requires_grad and "token_adapter" in n]
+    assert [tuple(p.shape) for p in rows] == [(3, model.config.hidden_size)] * 2
+    assert not any(n.endswith(("embed_tokens.weight", "lm_head.weight")) for n in learning(model))
+    for parameter in rows:
+        parameter.add_(1.0)
+    adapted = model.logits(states(model))
+    merge_lora(model)
+    assert set(model.state_dict()) == keys
+    after = model.model.embed_tokens.weight
+    assert torch.equal(after[:704], before[:704])
+    torch.testing.assert_close(after[704:], before[704:] + 1.0)
+    merged = model.logits(states(model))
+    torch.testing.assert_close(merged, adapted)
+    assert not torch.allclose(merged[..., 704:], logits[..., 704:])
+    torch.testing.assert_close(merged[..., :704], logits[..., :704])
