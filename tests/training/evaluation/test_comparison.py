@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -69,8 +70,6 @@ def test_what_is_printed_and_stored() -> None:
 
 def changed(**changes: object) -> Evaluated:
     first, *others = AFTER.records
-    from dataclasses import replace
-
     return replace(AFTER, records=(replace(first, **changes), *others))
 
 

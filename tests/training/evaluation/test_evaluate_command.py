@@ -10,8 +10,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from lab_recordings import write_lab_dataset
 
+from lisa_ros.inference.engine import LisaEngine
+from lisa_ros.simulation.room import generate_room
 from training.evaluate import main
+from training.evaluation.record import read_records
+from training.room_evaluation import ask_about_rooms
 
 FIXTURES = Path(__file__).parent.parent / "data" / "fixtures"
 REFER = ["--dataset-dir", str(FIXTURES / "refer"), "--dataset", "refcoco|unc|val"]
@@ -51,6 +56,25 @@ def test_a_public_set_with_report_and_comparison(
     assert written == ["comparison.html", "comparison.json"]
 
 
+@pytest.mark.slow
+def test_rooms_are_asked_as_a_robot_asks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--seed", "40000", "--rooms", "2", "--out", str(tmp_path)]) == 0
+    line = printed(capsys)
+    assert (line["model"], line["data"], line["rooms"]) == ("lisa-tiny", "tabletop", 2)
+    assert line["n_present"] > line["n_absent"] > 0
+    engine = LisaEngine.from_pretrained("lisa-tiny", found_threshold=None)
+    rooms = [generate_room(seed) for seed in (40_000, 40_001)]
+    robot = list(ask_about_rooms(engine, rooms, seed=40_000, split="train", noise=False))
+    ours = read_records(tmp_path / "records.csv")
+    assert {r.mode for r in ours} == {"prompted"}
+    assert [(r.intersection, r.union, r.target_error_m) for r in ours] == [
+        (r.intersection, r.union, r.target_error_m) for r in robot
+    ]
+    assert [r.seg_probability for r in ours] == pytest.approx([r.seg_probability for r in robot])
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -60,11 +84,9 @@ def free_port() -> int:
 
 @pytest.mark.slow
 def test_two_processes_give_the_same_files(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lab = tmp_path / "lab"
-    from lab_recordings import write_lab_dataset
-
     write_lab_dataset(lab)
     arguments = ["--lab", str(lab), "--split", "train", "--max-new-tokens", "4"]
     assert main([*arguments, "--out", str(tmp_path / "one")]) == 0

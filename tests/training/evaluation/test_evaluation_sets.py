@@ -7,11 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from block_rooms import block_room
-from lab_recordings import cup, lab_sample, write_lab_dataset
+from lab_recordings import cup, write_lab_dataset
 
 from lisa_ros.errors import ConfigurationError, DatasetError
-from lisa_ros.recordings.dataset_folder import About
-from lisa_ros.recordings.writer import create_dataset, write_sample
 from training.evaluation.lab_set import LabEvaluation
 from training.evaluation.opening import open_conversations, open_sets
 from training.evaluation.public_sets import open_public_set
@@ -72,17 +70,6 @@ def test_a_lab_split_brings_its_depth(tmp_path: Path) -> None:
     assert {q.source for q in several.questions} == {"bag01"}
     assert LabEvaluation(tmp_path, "val").image(0).depth is None
     np.testing.assert_array_equal(first.questions[0].target, cup().mask)
-
-
-def test_depth_without_calibration_lifts_nothing(tmp_path: Path) -> None:
-    folder = create_dataset(tmp_path, About("bench", "1", "CC0-1.0"))
-    import dataclasses
-
-    sample = dataclasses.replace(lab_sample("000000"), camera_info=None)
-    if sample.depth_m is not None:
-        sample = dataclasses.replace(sample, depth_m=None)
-    write_sample(folder, "bag/000000", sample, split="val", reserve_bytes=0)
-    assert LabEvaluation(tmp_path, "val").image(0).depth is None
 
 
 def test_requests_about_a_room_are_wrapped_and_lifted() -> None:
