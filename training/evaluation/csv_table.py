@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -28,7 +28,7 @@ def to_csv(kind: type[T], values: Iterable[T]) -> bytes:
     return text.getvalue().encode()
 
 
-def read_csv(path: Path, kind: type[T], readers: dict[str, Callable[[str], Any]]) -> list[T]:
+def read_csv(path: Path, kind: type[T], readers: Mapping[str, Callable[[str], Any]]) -> list[T]:
     """Read such a file. readers: of the columns that are no text, such as `int`.
 
     Raises:
@@ -61,7 +61,7 @@ def _columns(kind: type[DataclassInstance]) -> tuple[str, ...]:
 
 
 def _value(
-    row: dict[str, str], kind: type[T], readers: dict[str, Callable[[str], Any]], where: str
+    row: dict[str, str], kind: type[T], readers: Mapping[str, Callable[[str], Any]], where: str
 ) -> T:
     if None in row or None in row.values():
         raise DatasetError(f"{where}: the row has too many or too few cells. Evaluate again.")

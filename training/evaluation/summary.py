@@ -13,7 +13,7 @@ from training.evaluation.figures import doubts, set_figures
 from training.evaluation.record import Record
 from training.evaluation.report import text_table
 from training.evaluation.room_figures import summary, table
-from training.evaluation.talk import TalkRecord, talk_figures
+from training.evaluation.talk import TalkRecord, talk_doubts, talk_figures
 
 
 def summarised(
@@ -29,6 +29,7 @@ def summarised(
     for record in records:
         grouped.setdefault(record.dataset, {}).setdefault(record.mode, []).append(record)
     of_each = [chosen for modes in grouped.values() for chosen in modes.values()]
+    talked = None if spoken is None else talk_figures(spoken, loaded.config.vocab_size)
     return {
         "model": loaded.name,
         "command": command,
@@ -36,14 +37,15 @@ def summarised(
         "view": engine.capabilities.view,
         "dtype": str(loaded.model.dtype).removeprefix("torch."),
         "found_threshold": threshold,
-        "doubts": [doubt for chosen in of_each for doubt in doubts(chosen)],
+        "doubts": [
+            *(doubt for chosen in of_each for doubt in doubts(chosen)),
+            *(talk_doubts(talked) if talked is not None else ()),
+        ],
         "sets": {
             name: {mode: set_figures(chosen, threshold) for mode, chosen in modes.items()}
             for name, modes in grouped.items()
         },
-        "conversation": (
-            None if spoken is None else talk_figures(spoken, loaded.config.vocab_size)
-        ),
+        "conversation": talked,
     }
 
 

@@ -142,6 +142,17 @@ def talk_figures(records: Sequence[TalkRecord], vocabulary: int) -> dict[str, An
     }
 
 
+def talk_doubts(figures: dict[str, Any]) -> list[str]:
+    """What makes `talk_figures` hard to believe, in a sentence; usually nothing."""
+    if figures["loss"] < figures["guessing_loss"]:
+        return []
+    return [
+        f"The loss of plain answers, {figures['loss']:.2f} per token, is no better than guessing "
+        f"({figures['guessing_loss']:.2f}): the model never learned such answers, or its tokenizer "
+        "or --conversation are not those that it was trained with."
+    ]
+
+
 def read_talk(path: Path) -> list[TalkRecord]:
     """Read a `conversations.csv`. Raises DatasetError where it is missing or malformed."""
     numbers = {"index": int, "tokens": int, "loss": float, "stray_masks": int}

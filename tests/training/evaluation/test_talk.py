@@ -18,7 +18,7 @@ from training.collate import Collator
 from training.data.llava_instruct import LlavaInstruct
 from training.data.sample import Turn
 from training.evaluation.csv_table import to_csv
-from training.evaluation.talk import Talker, TalkRecord, read_talk, talk, talk_figures
+from training.evaluation.talk import Talker, TalkRecord, read_talk, talk, talk_doubts, talk_figures
 from training.losses import IGNORE_INDEX, answer_cross_entropy
 from training.packed_forward import packed_hidden_states
 
@@ -111,6 +111,13 @@ def test_conversations_are_gone_through_and_summed_up(
 def test_stray_masks_are_counted_by_answer() -> None:
     records = [TalkRecord(i, "x", 5, 1.0, "q", "a", stray) for i, stray in enumerate((0, 2, 0, 1))]
     assert talk_figures(records, 10)["stray_rate"] == 0.5
+
+
+def test_a_loss_no_better_than_guessing_is_doubted() -> None:
+    said = [TalkRecord(0, "x", 10, 20.0, "q", "a", 0)]
+    assert talk_doubts(talk_figures(said, 10)) == []
+    (doubt,) = talk_doubts(talk_figures(said, 7))
+    assert "tokenizer" in doubt
 
 
 def test_no_conversations_are_an_error(talker: Talker) -> None:
