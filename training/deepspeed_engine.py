@@ -19,7 +19,7 @@ from torch import Tensor
 from lisa_ros.errors import ConfigurationError
 from training.collate import ImageBatch
 from training.engine import adamw, learning_parameters
-from training.objective import LisaObjective
+from training.objective import LisaObjective, Predicted
 from training.run_config import DeepSpeedSettings, RunConfig
 
 _TAG = "zero"
@@ -45,12 +45,17 @@ class DeepSpeedEngine:
         parts: dict[str, Tensor] = self.engine(batch, sam, clip)
         return parts
 
-    def predict(self, batch: ImageBatch, sam: Tensor, clip: Tensor) -> list[Tensor]:
+    @property
+    def device(self) -> torch.device:
+        """See `Engine`."""
+        return self.objective.model.device
+
+    def predict(self, batch: ImageBatch, sam: Tensor, clip: Tensor) -> Predicted:
         """See `Engine`; ZeRO 3 gathers the weights of each module as it is called."""
         self.objective.eval()
-        masks = self.objective.predicted_masks(batch, sam, clip)
+        predicted = self.objective.predict(batch, sam, clip)
         self.objective.train()
-        return masks
+        return predicted
 
     def backward(self, loss: Tensor) -> None:
         """See `Engine`; DeepSpeed divides by the number of micro-batches itself."""

@@ -9,10 +9,10 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+from lisa_ros.durable_files import replacing
 from lisa_ros.errors import CheckpointMismatchError, CheckpointNotFoundError
 from training.collate import ImageBatch
-from training.durable import write_tensors
-from training.objective import LisaObjective
+from training.objective import LisaObjective, Predicted
 from training.precision import autocast
 from training.ranks import Ranks
 from training.run_config import Optimisation
@@ -27,8 +27,13 @@ class Engine(Protocol):
         """The parts of the loss of a micro-batch; see `LisaObjective`."""
         ...
 
-    def predict(self, batch: ImageBatch, sam: Tensor, clip: Tensor) -> list[Tensor]:
-        """Masks, without any randomness; see `LisaObjective.predicted_masks`."""
+    @property
+    def device(self) -> torch.device:
+        """Where batches must be."""
+        ...
+
+    def predict(self, batch: ImageBatch, sam: Tensor, clip: Tensor) -> Predicted:
+        """Masks, without any randomness; see `LisaObjective.predict`."""
         ...
 
     def backward(self, loss: Tensor) -> None:
@@ -73,13 +78,18 @@ class TorchEngine:
             parts: dict[str, Tensor] = self.objective(batch, sam, clip)
         return parts
 
-    def predict(self, batch: ImageBatch, sam: Tensor, clip: Tensor) -> list[Tensor]:
+    @property
+    def device(self) -> torch.device:
+        """See `Engine`."""
+        return self.objective.model.device
+
+    def predict(self, batch: ImageBatch, sam: Tensor, clip: Tensor) -> Predicted:
         """See `Engine`."""
         self.objective.eval()
         with autocast(self.dtype, sam.device.type):
-            masks = self.objective.predicted_masks(batch, sam, clip)
+            predicted = self.objective.predict(batch, sam, clip)
         self.objective.train()
-        return masks
+        return predicted
 
     def backward(self, loss: Tensor) -> None:
         """See `Engine`."""
@@ -100,7 +110,8 @@ class TorchEngine:
         if not keeper:
             return
         state = {"learned": learned(self.objective), "optimizer": self.optimizer.state_dict()}
-        write_tensors(folder / _STATE, state)
+        with replacing(folder / _STATE) as file:
+            torch.save(state, file)
 
     def load(self, folder: Path) -> None:
         """See `Engine`."""

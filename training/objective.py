@@ -32,6 +32,13 @@ class _Answer(NamedTuple):
     low_res: Tensor
 
 
+class Predicted(NamedTuple):
+    """masks: bool[S_b,H,W] of each image, in the order of `batch.masks`. ce: see `losses`."""
+
+    masks: list[Tensor]
+    ce: Tensor
+
+
 class LisaObjective(nn.Module):
     """The model with its losses; a module, so that a training engine can wrap it.
 
@@ -78,18 +85,20 @@ class LisaObjective(nn.Module):
         return parts
 
     @torch.no_grad()
-    def predicted_masks(
+    def predict(
         self, batch: ImageBatch, sam_embeddings: Tensor, clip_features: Tensor
-    ) -> list[Tensor]:
-        """bool[S_b,H,W] of each image, in the order of `batch.masks`: upstream's teacher forcing.
-
-        The states are those of the true answers.
-        """
-        low_res = self._answer(batch, sam_embeddings, clip_features).low_res
-        return [
-            self._at_image_size(low_res[batch.questions.seg_rows == row], batch, row) > 0
+    ) -> Predicted:
+        """Masks and cross-entropy of the true answers: upstream's teacher forcing."""
+        questions = batch.questions
+        _, hidden, _, low_res = self._answer(batch, sam_embeddings, clip_features)
+        supervised = questions.targets != IGNORE_INDEX
+        logits = self.model.logits(hidden[supervised])
+        ce = answer_cross_entropy(logits, questions.targets[supervised])
+        masks = [
+            self._at_image_size(low_res[questions.seg_rows == row], batch, row) > 0
             for row in range(len(batch.masks))
         ]
+        return Predicted(masks, ce)
 
     def _answer(self, batch: ImageBatch, sam: Tensor, clip: Tensor) -> _Answer:
         questions = batch.questions

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lisa_ros.errors import DatasetError
 from lisa_ros.model.checkpoint import LoadedLisa
 from lisa_ros.model.prompts import conversation_named
 from training.collate import Collator, ImageBatch
@@ -29,7 +30,7 @@ from training.objective import LisaObjective
 from training.precision import precision_named
 from training.quantise import quantise_layers
 from training.ranks import Ranks
-from training.run_config import RunConfig
+from training.run_config import RunConfig, Source
 from training.run_data import cached_names, micro_batches, open_mixture, open_source
 from training.run_log import RunLog
 from training.run_record import plain, write_record
@@ -40,6 +41,7 @@ from training.target_head import TargetHead
 from training.trainable import choose_trainable
 from training.training_curves import draw_curves
 from training.validation import HeldOut
+from training.watch import Watch, worsened
 
 # What may differ between the sittings of one run.
 _FREE = ("out", "save_every", "workers", "tensorboard", "features", "dry_run")
@@ -96,6 +98,7 @@ class Run:
             math.isqrt(self.model.num_image_tokens) if config.head_weight else None,
         )
         self.held_out = self._held_out()
+        self.watch = self._watch()
 
     def _cache(self, loaded: LoadedLisa) -> FeatureCache | None:
         """Where the frozen towers' features are kept, if they are."""
@@ -119,9 +122,16 @@ class Run:
         validation = self.config.validation
         if validation is None:
             return None
-        dataset = open_source(validation.data)
-        micro_batch = self.config.micro_batch
-        return HeldOut(dataset, validation.images, self.collator, micro_batch, self.ranks)
+        return self._asked(validation.data, validation.images)
+
+    def _watch(self) -> Watch:
+        validation = self.config.validation
+        images = None if validation is None else validation.images
+        sets = [self._asked(source, images) for source in self.config.watched]
+        return Watch({held_out.dataset.name: held_out for held_out in sets})
+
+    def _asked(self, source: Source, images: int | None) -> HeldOut:
+        return HeldOut(open_source(source), images, self.collator, self.ranks)
 
     def go(self) -> None:
         """Train to the last step, from the last state if there is one."""
@@ -129,7 +139,8 @@ class Run:
         states = RunStates(self.out, self.ranks)
         progress = states.last(self.identity)
         if progress is None:
-            progress = Progress(0, self.identity)
+            baseline = self.watch.scores(self.engine, self.towers)
+            progress = Progress(0, self.identity, baseline=baseline)
         else:
             self.engine.load(states.path(progress.step))
         if self.ranks.first:
@@ -180,7 +191,12 @@ class Run:
         if step % validation.every and step != self.config.steps:
             return progress
         score = self.held_out.score(self.engine, self.towers)
-        log.score(step, score._asdict())
+        watched = self.watch.scores(self.engine, self.towers)
+        log.score(step, {**score.told(), **watched})
+        for warning in worsened(progress.baseline, watched):
+            log.warn(warning)
+        if score.giou is None:
+            raise DatasetError(f"{self.held_out.dataset.name} has no mask to validate with.")
         if progress.best_score is not None and score.giou <= progress.best_score:
             return progress
         return dataclasses.replace(progress, best_step=step, best_score=score.giou)

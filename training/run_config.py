@@ -59,7 +59,10 @@ class SourceGroup:
 
 @dataclass(frozen=True)
 class Validation:
-    """Masks of a held-out set, every so many steps; the best gIoU decides which state is kept."""
+    """A held-out set, every so many steps; the best gIoU decides which state is kept.
+
+    images: at most so many of it, evenly spread, and of each watched set.
+    """
 
     data: Source
     every: int
@@ -115,7 +118,8 @@ class RunConfig:
     accumulates gradients, so a run is the same on any number of ranks that divides it.
     deepspeed: null trains without DeepSpeed, on weights that every rank holds whole. lora: null
     trains the whole language model. early_mask_share: see `Collator`. head_weight: the weight of a
-    `TargetHead` at the first step; it fades to 0 at the last.
+    `TargetHead` at the first step; it fades to 0 at the last. watched: sets that validations warn
+    of when they get worse than they were before the first step: what must not be forgotten.
     """
 
     out: str
@@ -137,6 +141,7 @@ class RunConfig:
     deepspeed: DeepSpeedSettings | None = None
     features: FeatureStore | None = None
     validation: Validation | None = None
+    watched: tuple[Source, ...] = ()
     save_every: int = 500
     workers: int = 2
     tensorboard: bool = True
@@ -154,6 +159,8 @@ class RunConfig:
         zero3 = self.deepspeed is not None and self.deepspeed.zero_stage == 3
         if zero3 and self.lora is not None and self.lora.quantise is not None:
             raise ConfigurationError("4-bit weights cannot be split by ZeRO 3; use zero_stage: 2.")
+        if self.watched and self.validation is None:
+            raise ConfigurationError("`watched` sets are scored at validations; add `validation`.")
         cached = [source for group in self.data for source in group.datasets if source.cache]
         if cached and self.features is None:
             raise ConfigurationError(

@@ -13,8 +13,8 @@ from types import TracebackType
 import torch
 from tqdm import tqdm
 
+from lisa_ros.durable_files import replace_text
 from lisa_ros.errors import ConfigurationError
-from training.durable import write_text
 from training.ranks import Ranks
 from training.run_config import RunConfig
 
@@ -80,6 +80,10 @@ class RunLog:
         self._write(step - 1, values)
         self._since = time.monotonic()
 
+    def warn(self, sentence: str) -> None:
+        """Say something that a person should read, above the bar."""
+        self.bar.write(f"warning: {sentence}")
+
     def _write(self, step: int, values: Mapping[str, float]) -> None:
         if self._file is not None:
             self._file.write(json.dumps({"step": step, **values}) + "\n")
@@ -112,7 +116,7 @@ def _lines(path: Path) -> Iterator[tuple[dict[str, float], str]]:
 def _forget_from(path: Path, step: int) -> None:
     """Drop the lines of steps that will be done again."""
     if path.exists():
-        write_text(path, "".join(line for values, line in _lines(path) if values["step"] < step))
+        replace_text(path, "".join(line for values, line in _lines(path) if values["step"] < step))
 
 
 def _summary_writer(folder: Path, first_step: int):  # type: ignore[no-untyped-def]

@@ -15,12 +15,12 @@ import re
 import shutil
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lisa_ros.durable_files import flush, flush_tree, replace_json
 from lisa_ros.errors import CheckpointNotFoundError, ConfigurationError
-from training.durable import flush, flush_tree, write_json
 from training.ranks import Ranks
 
 _PROGRESS = "progress.json"
@@ -32,12 +32,14 @@ class Progress:
     """How far a run is. step: steps done. identity: what must be equal for a run to go on.
 
     best_step, best_score: the state with the best validation so far; None without validation.
+    baseline: what watched sets scored before the first step.
     """
 
     step: int
     identity: dict[str, Any]
     best_step: int | None = None
     best_score: float | None = None
+    baseline: dict[str, float] = field(default_factory=dict)
 
 
 class RunStates:
@@ -76,7 +78,7 @@ class RunStates:
         self.ranks.wait()
         write(aside, self._keeper)
         if self._keeper:
-            write_json(aside / _PROGRESS, dataclasses.asdict(progress))
+            replace_json(aside / _PROGRESS, dataclasses.asdict(progress))
         self.ranks.wait()
         if self._keeper:
             _into_place(aside, final)

@@ -1,4 +1,4 @@
-"""Masks of a held-out set while training: which state of a run is its best."""
+"""Held-out sets while training: which state is the best, and whether anything is forgotten."""
 
 from __future__ import annotations
 
@@ -30,77 +30,64 @@ class ValidationSet(Protocol):
 
 
 class Score(NamedTuple):
-    """gIoU and cIoU over all masks of something that is there."""
+    """gIoU and cIoU over all masks of something that is there; None where a set has no masks.
 
-    giou: float
-    ciou: float
+    answer_loss: mean cross-entropy of an image's answers, averaged over the images.
+    """
+
+    giou: float | None
+    ciou: float | None
+    answer_loss: float
+
+    def told(self, name: str = "") -> dict[str, float]:
+        """What there is of it, by name, behind the name of the set."""
+        return {f"{name}{k}": v for k, v in self._asdict().items() if v is not None}
 
 
 class HeldOut:
     """A held-out set, asked alike at every validation, shared out over the ranks."""
 
     def __init__(
-        self,
-        dataset: ImageDataset,
-        images: int | None,
-        collator: Collator,
-        micro_batch: int,
-        ranks: Ranks,
+        self, dataset: ImageDataset, images: int | None, collator: Collator, ranks: Ranks
     ) -> None:
         count = len(dataset) if images is None else min(images, len(dataset))
         self.indices = np.linspace(0, len(dataset) - 1, count).astype(int).tolist()
         self.dataset, self.collator, self.ranks = dataset, collator, ranks
-        self.micro_batch = micro_batch
 
     @torch.no_grad()
     def score(self, engine: Engine, encode: Encode) -> Score:
         """Predict every mask with the true answer in front of it, as upstream validates.
 
-        Every rank computes equally many batches, as ZeRO 3 needs; an image that fills up a share is
-        counted once.
-
-        Raises:
-            DatasetError: no image of the set has a mask.
-
+        Image by image, so that the score does not depend on the number of ranks. Each has equally
+        many, as ZeRO 3 needs; an image that fills up a share is counted once.
         """
-        counts: dict[int, list[tuple[int, int]]] = {}
-        for indices in self._batches():
-            samples, asked = self._samples(indices)
-            batch = self.collator(samples)
-            sam, clip = encode(batch)
-            predicted = engine.predict(batch, sam, clip)
-            for index, ours, truth in zip(asked, predicted, batch.masks, strict=True):
-                counts[index] = _counted(ours, truth)
-        gathered = {i: c for part in self.ranks.gather_each(counts) for i, c in part.items()}
-        pairs = [pair for index in sorted(gathered) for pair in gathered[index]]
-        over_all, cumulative = giou(pairs), ciou(pairs)
-        if over_all is None or cumulative is None:
-            raise DatasetError(f"{self.dataset.name} has no mask to validate with.")
-        return Score(over_all, cumulative)
+        found: dict[int, tuple[list[tuple[int, int]], float]] = {}
+        for index in self._share():
+            asked, sample = self._sample_from(index)
+            batch = self.collator([sample]).to(engine.device)
+            predicted = engine.predict(batch, *encode(batch))
+            found[asked] = (_counted(predicted.masks[0], batch.masks[0]), predicted.ce.item())
+        gathered = {i: c for part in self.ranks.gather_each(found) for i, c in part.items()}
+        ordered = [gathered[index] for index in sorted(gathered)]
+        pairs = [pair for counts, _ in ordered for pair in counts]
+        loss = sum(ce for _, ce in ordered) / len(ordered)
+        return Score(giou(pairs), ciou(pairs), loss)
 
-    def _batches(self) -> list[list[int]]:
-        """Indices of the images of this rank's batches."""
-        together = self.micro_batch * self.ranks.world
-        rounds = math.ceil(len(self.indices) / together)
-        filled = [self.indices[i % len(self.indices)] for i in range(rounds * together)]
-        starts = range(self.ranks.rank * self.micro_batch, len(filled), together)
-        return [filled[start : start + self.micro_batch] for start in starts]
+    def _share(self) -> list[int]:
+        """The images of this rank."""
+        rounds = math.ceil(len(self.indices) / self.ranks.world)
+        places = range(self.ranks.rank, rounds * self.ranks.world, self.ranks.world)
+        return [self.indices[place % len(self.indices)] for place in places]
 
-    def _samples(self, indices: list[int]) -> tuple[list[Sample], list[int]]:
-        """Their samples, and which image each is of: the next one where one has nothing to ask."""
-        samples, asked = [], []
-        for index in indices:
-            for candidate in range(index, index + len(self.dataset)):
-                at = candidate % len(self.dataset)
-                try:
-                    samples.append(self._sample(at))
-                except NothingToAskError:
-                    continue
-                asked.append(at)
-                break
-            else:
-                raise DatasetError(f"{self.dataset.name} has nothing to ask for in any image.")
-        return samples, asked
+    def _sample_from(self, index: int) -> tuple[int, Sample]:
+        """Draw from this image, or from the next one with something to ask for."""
+        for candidate in range(index, index + len(self.dataset)):
+            at = candidate % len(self.dataset)
+            try:
+                return at, self._sample(at)
+            except NothingToAskError:
+                continue
+        raise DatasetError(f"{self.dataset.name} has nothing to ask for in any image.")
 
     def _sample(self, index: int) -> Sample:
         """The image as its dataset wants it validated, else as it would come in training."""
