@@ -12,11 +12,16 @@ import torch
 from block_rooms import block_room
 from random_lisa import random_lisa
 
+from lisa_ros.errors import ConfigurationError
 from lisa_ros.model.checkpoint import load_checkpoint
 from lisa_ros.simulation.storage import write_rooms
-from training.pretrain import PretrainConfig, pretrain
+from training.pretrain import pretrain, state_path
+from training.pretrain_config import PretrainConfig
 from training.scratch import ClipSizes, LlmSizes, SamSizes, Sizes
+from training.scratch import random_lisa as build_lisa
+from training.tower_growth import take_towers
 from training.vision_heads import click_loss, draw_clicks
+from training.vision_trainer import VisionTrainer
 
 SIZES = Sizes(
     llm=LlmSizes(32, 48, 2, 4, 512),
@@ -54,6 +59,63 @@ def test_the_towers_learn_and_the_result_loads(config: PretrainConfig) -> None:
     settings = load_checkpoint(out).settings
     assert settings.demo_model
     assert settings.provenance["pretrained_with"]["steps"] == 21
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    model = load_checkpoint(folder).model
+    return {**model.sam.state_dict(), **model.vision_tower.clip.state_dict()}
+
+
+def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(
+    config: PretrainConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = dataclasses.replace(config, steps=8, save_every=3)
+    pretrain(config)
+    step = VisionTrainer.step
+
+    def stopped(self: VisionTrainer, number: int, *rest: object) -> object:
+        if number == 5:
+            raise KeyboardInterrupt
+        return step(self, number, *rest)
+
+    again = dataclasses.replace(config, out=f"{config.out}2")
+    monkeypatch.setattr(VisionTrainer, "step", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(again)
+    monkeypatch.setattr(VisionTrainer, "step", step)
+    with pytest.raises(ConfigurationError, match="another configuration"):
+        pretrain(dataclasses.replace(again, points_per_image=1))
+    pretrain(again)
+    whole, resumed = weights(Path(config.out)), weights(Path(again.out))
+    for name, value in whole.items():
+        assert torch.equal(resumed[name], value), name
+    assert not state_path(Path(again.out)).exists()
+
+
+def test_towers_grow_out_of_smaller_ones(config: PretrainConfig) -> None:
+    pretrain(config)
+    finer = dataclasses.replace(SIZES, clip=ClipSizes(56, 14, 24, 32, 3, 2))
+    model = build_lisa(finer, 900, "clip-vit-tiny", seed=1)
+    fresh = {name: value.clone() for name, value in model.vision_tower.clip.state_dict().items()}
+    take_towers(model, load_checkpoint(config.out).model)
+    earlier = weights(Path(config.out))
+    grown = {**model.sam.state_dict(), **model.vision_tower.clip.state_dict()}
+    (positions,) = (name for name in earlier if name.endswith("position_embedding.weight"))
+    for name, value in grown.items():
+        if name == positions:
+            assert value.shape == (1 + 16, 24)
+            assert torch.equal(value[0], earlier[name][0])
+            mean = earlier[name][1:].mean(0)
+            torch.testing.assert_close(value[1:].mean(0), mean, atol=1e-3, rtol=0)
+        elif name in earlier:
+            assert torch.equal(value, earlier[name]), name
+        else:
+            assert "layers.2." in name
+            assert torch.equal(value, fresh[name]), name
+    for clip in (ClipSizes(28, 14, 24, 32, 1, 2), ClipSizes(28, 14, 32, 32, 2, 2)):
+        other = build_lisa(dataclasses.replace(SIZES, clip=clip), 900, "clip-vit-tiny", seed=1)
+        with pytest.raises(ConfigurationError, match="clip"):
+            take_towers(other, load_checkpoint(config.out).model)
 
 
 def test_a_click_lies_on_the_object_whose_mask_it_asks_for() -> None:
