@@ -12,8 +12,8 @@ import yaml
 from torch import nn
 
 import lisa_ros
+from lisa_ros.durable_files import replace_json, replace_text
 from training.data.mixture import Mixture
-from training.durable import write_json, write_text
 from training.run_config import RunConfig
 
 CONFIG_FILE = "config.yaml"
@@ -23,7 +23,7 @@ RECORD_FILE = "run.json"
 def write_record(out: Path, config: RunConfig, mixture: Mixture, model: nn.Module) -> None:
     """Write `config.yaml`, every default spelled out, and `run.json`."""
     resolved = plain(dataclasses.asdict(config))
-    write_text(out / CONFIG_FILE, yaml.safe_dump(resolved, sort_keys=False))
+    replace_text(out / CONFIG_FILE, yaml.safe_dump(resolved, sort_keys=False))
     drawn = mixture.counts(range(config.steps * config.images_per_step))
     learning = sum(p.numel() for p in model.parameters() if p.requires_grad)
     record = {
@@ -43,7 +43,7 @@ def write_record(out: Path, config: RunConfig, mixture: Mixture, model: nn.Modul
             for dataset in group.datasets
         },
     }
-    write_json(out / RECORD_FILE, record)
+    replace_json(out / RECORD_FILE, record)
 
 
 def git_revision() -> str | None:

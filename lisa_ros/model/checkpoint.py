@@ -8,7 +8,6 @@ folder of its own or elsewhere (`locations`), and optionally this project's `lis
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -20,6 +19,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from lisa_ros.durable_files import flush, flush_tree, replace_json
 from lisa_ros.errors import CheckpointMismatchError, DeviceError, TokenizerError
 from lisa_ros.model.config import LisaConfig
 from lisa_ros.model.json_files import read_json
@@ -170,11 +170,7 @@ def read_settings(model: str | Path) -> LisaSettings:
 
 def write_settings(folder: Path, settings: LisaSettings) -> None:
     """Write the `lisa.json` of a checkpoint folder: aside, flushed, renamed."""
-    aside = folder / f".{SETTINGS_FILE}.part"
-    _write_json(aside, settings.to_json())
-    _flush(aside)
-    aside.replace(folder / SETTINGS_FILE)
-    _flush(folder)
+    replace_json(folder / SETTINGS_FILE, settings.to_json())
 
 
 def _available(device: str | torch.device) -> torch.device:
@@ -233,20 +229,11 @@ def _write_weights(path: Path, tensors: Mapping[str, Tensor], dtype: torch.dtype
 
 def _move_into_place(aside: Path, folder: Path) -> None:
     """Flush everything in `aside` to the disk, then let it replace `folder`."""
-    for path in [*aside.rglob("*"), aside]:
-        _flush(path)
+    flush_tree(aside)
     if folder.exists():
         with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as old:
             folder.rename(Path(old) / folder.name)
             aside.rename(folder)
     else:
         aside.rename(folder)
-    _flush(folder.parent)
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    flush(folder.parent)

@@ -9,10 +9,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from lisa_ros.durable_files import PARTIAL_SUFFIX, flush, flushed
 from lisa_ros.errors import DatasetError
-
-# A file that is being written is hidden, and has this suffix; what a dead writer left has it still.
-PARTIAL_SUFFIX = ".partial"
 
 
 def place_files(contents: Sequence[tuple[Path, bytes]]) -> None:
@@ -30,11 +28,12 @@ def place_files(contents: Sequence[tuple[Path, bytes]]) -> None:
         for path, content in contents:
             partial = path.with_name(f".{path.name}{PARTIAL_SUFFIX}")
             aside.append(partial)
-            _write_through(partial, content)
+            with flushed(partial) as file:
+                file.write(content)
         for partial, (path, _) in zip(aside, contents, strict=True):
             os.replace(partial, path)
         for folder in sorted({path.parent for path, _ in contents}):
-            sync_folder(folder)
+            flush(folder)
     except OSError as error:
         for partial in aside:
             partial.unlink(missing_ok=True)
@@ -61,21 +60,5 @@ def one_writer(folder: Path) -> Iterator[None]:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
-    finally:
-        os.close(descriptor)
-
-
-def _write_through(path: Path, content: bytes) -> None:
-    with open(path, "wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder last, also when the power fails."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
     finally:
         os.close(descriptor)

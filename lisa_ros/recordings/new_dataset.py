@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from lisa_ros.durable_files import flush
 from lisa_ros.errors import DatasetError
-from lisa_ros.recordings.atomic_files import sync_folder
 from lisa_ros.recordings.dataset_folder import About, DatasetFolder
 from lisa_ros.recordings.writer import create_dataset
 
@@ -42,7 +42,7 @@ def new_dataset(path: Path, about: About) -> Iterator[DatasetFolder]:
 def _move(aside: Path, path: Path) -> None:
     try:
         aside.rename(path)
-        sync_folder(path.parent)
+        flush(path.parent)
     except OSError as error:
         raise DatasetError(
             f"Cannot name the new dataset {path}: {error.strerror}. Choose another folder."

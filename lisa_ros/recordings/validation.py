@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from lisa_ros.durable_files import PARTIAL_SUFFIX
 from lisa_ros.errors import DatasetError
-from lisa_ros.recordings.atomic_files import PARTIAL_SUFFIX
 from lisa_ros.recordings.dataset_folder import SPLITS, DatasetFolder, split_stem
 from lisa_ros.recordings.documents import read_bytes
 from lisa_ros.recordings.explanations import explanations_path, read_explanations

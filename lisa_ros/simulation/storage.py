@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from lisa_ros.durable_files import replacing
 from lisa_ros.errors import SimulationError
 from lisa_ros.simulation.room import Room, RoomObject
 from lisa_ros.types import Intrinsics
@@ -102,8 +103,7 @@ def _write_shard(folder: Path, number: int, rooms: list[Room]) -> None:
     if target.exists():
         raise SimulationError(f"{target} exists; write to another folder or start after it.")
     about = {"version": FORMAT_VERSION, "rooms": [_describe(room) for room in rooms]}
-    partial = target.with_suffix(f".{os.getpid()}.partial")
-    with open(partial, "wb") as stream:
+    with replacing(target) as stream:
         np.savez_compressed(
             stream,
             image=np.concatenate([room.image.reshape(-1, 3) for room in rooms]),
@@ -111,14 +111,6 @@ def _write_shard(folder: Path, number: int, rooms: list[Room]) -> None:
             instances=np.concatenate([room.instances.ravel() for room in rooms]),
             about=np.frombuffer(json.dumps(about).encode(), np.uint8),
         )
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(partial, target)
-    folder_fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(folder_fd)
-    finally:
-        os.close(folder_fd)
 
 
 def _depth_steps(room: Room) -> np.ndarray[Any, np.dtype[np.uint16]]:

@@ -155,7 +155,7 @@ from lisa_ros.recordings.dataset_folder import open_dataset
 from lisa_ros.recordings.writer import write_sample
 from lab_recordings import lab_sample
 left = int(sys.argv[2])
-rename, write = os.replace, atomic_files._write_through
+rename, write = os.replace, atomic_files.flushed
 def dying(action):
     def step(*arguments):
         global left
@@ -164,7 +164,7 @@ def dying(action):
         left -= 1
         return action(*arguments)
     return step
-os.replace, atomic_files._write_through = dying(rename), dying(write)
+os.replace, atomic_files.flushed = dying(rename), dying(write)
 folder = open_dataset(Path(sys.argv[1]))
 write_sample(folder, "bag/1", lab_sample("1"), split="val", reserve_bytes=0)
 """
