@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,7 +28,7 @@ from training.config import load_config
 from training.engine import read_learned, take_learned
 from training.precision import precision_named
 from training.run_config import RunConfig
-from training.run_record import CONFIG_FILE, plain
+from training.run_record import CONFIG_FILE, RECORD_FILE, plain
 from training.run_states import newest_state, read_progress
 from training.start import load_start
 from training.trainable import choose_trainable, merge_lora
@@ -70,7 +72,7 @@ def export(run: Path, out: Path, dtype: torch.dtype = torch.bfloat16) -> None:
         take_learned(loaded.model, read_learned(state), state)
         merge_lora(loaded.model)
         loaded.model.to(dtype).eval()
-        settings = _settings(loaded.settings, config, read_progress(state).step)
+        settings = _settings(loaded.settings, config, read_progress(state).step, room_seeds(run))
         save_checkpoint(
             out,
             loaded.model,
@@ -88,12 +90,24 @@ def export(run: Path, out: Path, dtype: torch.dtype = torch.bfloat16) -> None:
         )
 
 
-def _settings(settings: LisaSettings, config: RunConfig, step: int) -> LisaSettings:
+def room_seeds(run: Path) -> list[int]:
+    """First and last seed of the simulated rooms that a run has learned from; [] without any."""
+    datasets = json.loads((run / RECORD_FILE).read_text(encoding="utf-8"))["datasets"].values()
+    seeds = [d[key] for d in datasets for key in ("first_seed", "last_seed") if key in d]
+    return [min(seeds), max(seeds)] if seeds else []
+
+
+def _settings(
+    settings: LisaSettings, config: RunConfig, step: int, seeds: Sequence[int]
+) -> LisaSettings:
     """The new checkpoint's lisa.json: another training, so no threshold yet."""
     past = {k: v for k, v in settings.provenance.items() if k != "calibrated_on"}
     if "trained_with" in past:
         past["trained_before"] = [*past.get("trained_before", []), past["trained_with"]]
-    made = {"trained_with": plain(dataclasses.asdict(config)), "steps": step}
+    made: dict[str, Any] = {"trained_with": plain(dataclasses.asdict(config)), "steps": step}
+    known = [*seeds, *past.get("room_seeds", [])]
+    if known:
+        made["room_seeds"] = [min(known), max(known)]
     return dataclasses.replace(settings, found_threshold=None, provenance={**past, **made})
 
 

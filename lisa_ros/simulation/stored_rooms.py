@@ -64,6 +64,11 @@ class StoredRooms:
         shard, place = self._find(index)
         return tuple(map(restore_object, json.loads(shard.about[place])["objects"]))
 
+    def seed(self, index: int) -> int:
+        """The seed that a room was generated from."""
+        shard, place = self._find(index)
+        return int(json.loads(shard.about[place])["seed"])
+
     def name(self, index: int) -> str:
         """Shard and place of a room, for people."""
         shard, place = self._find(index)

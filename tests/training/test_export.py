@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from block_rooms import block_room
 from random_lisa import noise_image
 from run_setup import write_run
 
 from lisa_ros.errors import CheckpointMismatchError, CheckpointNotFoundError
 from lisa_ros.inference.engine import LisaEngine
-from lisa_ros.model.checkpoint import load_checkpoint
+from lisa_ros.model.checkpoint import load_checkpoint, read_settings, write_settings
+from lisa_ros.simulation.storage import write_rooms
 from training import export as export_module
 from training.config import load_config
 from training.export import export, main
@@ -48,6 +51,37 @@ def test_the_checkpoint_answers_as_the_run_does(tmp_path: Path) -> None:
     ).segment(*asked)
     np.testing.assert_allclose(ours.seg_embeddings, with_adapters.seg_embeddings, atol=1e-5)
     assert np.abs(ours.seg_embeddings - start.seg_embeddings).max() > 1e-3
+
+
+def test_rooms_that_were_learned_from_are_told(tmp_path: Path) -> None:
+    write_rooms(tmp_path / "rooms", [block_room(seed) for seed in (5, 3, 8)])
+    rooms = {"kind": "rooms", "folder": str(tmp_path / "rooms")}
+    data = [{"name": "rooms", "weight": 1, "datasets": [rooms]}]
+    config = load_config(RunConfig, write_run(tmp_path, data=data, steps=1))
+    train(config, ALONE)
+    export(Path(config.out), tmp_path / "exported")
+    assert read_settings(tmp_path / "exported").provenance["room_seeds"] == [3, 8]
+
+
+def test_a_second_training_remembers_the_first_and_loses_its_threshold(tmp_path: Path) -> None:
+    first = trained(tmp_path, "steps=1")
+    export(Path(first.out), tmp_path / "exported")
+    settings = read_settings(tmp_path / "exported")
+    provenance = {**settings.provenance, "calibrated_on": {"room_seeds": [100, 101]}}
+    calibrated = dataclasses.replace(settings, found_threshold=0.4, provenance=provenance)
+    write_settings(tmp_path / "exported", calibrated)
+    again = load_config(
+        RunConfig,
+        tmp_path / "config.yaml",
+        ["steps=1", f"out={tmp_path / 'again'}", f"start.lisa={tmp_path / 'exported'}"],
+    )
+    train(again, ALONE)
+    export(Path(again.out), tmp_path / "second")
+    second = read_settings(tmp_path / "second")
+    assert second.found_threshold is None
+    assert "calibrated_on" not in second.provenance
+    assert second.provenance["trained_with"]["start"]["lisa"] == str(tmp_path / "exported")
+    assert second.provenance["trained_before"] == [settings.provenance["trained_with"]]
 
 
 def test_what_was_written_wrongly_is_noticed(

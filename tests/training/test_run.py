@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -11,13 +12,15 @@ import yaml
 from block_rooms import block_room
 from run_setup import kill_when, losses, run_training, start_training, write_run
 
+from lisa_ros.errors import ConfigurationError
 from lisa_ros.simulation.storage import write_rooms
 from training.config import load_config
 from training.engine import read_learned
 from training.ranks import ALONE
-from training.run import train
+from training.run import Run, train
 from training.run_config import RunConfig
 from training.run_states import newest_state, read_progress
+from training.start import load_start
 
 
 def train_here(config: Path, *overrides: str) -> Path:
@@ -41,6 +44,28 @@ def test_a_run_learns_and_leaves_what_it_promises(tmp_path: Path) -> None:
     assert (out / "training_curves.png").read_bytes().startswith(b"\x89PNG")
     assert list((out / "tensorboard").glob("events.*"))
     assert [path.name for path in (out / "states").iterdir()] == ["step-00000030"]
+
+
+def test_what_is_frozen_stays_and_what_learns_moves(tmp_path: Path) -> None:
+    config = load_config(RunConfig, write_run(tmp_path, lora=None, steps=3))
+    run = Run(config, load_start(config.start, tmp_path / "work", 0), ALONE)
+    before = {name: value.clone() for name, value in run.model.named_parameters()}
+    run.go()
+    frozen = ("vision_tower.", "model.visual_model.image_encoder.")
+    frozen += ("model.visual_model.prompt_encoder.",)
+    for name, value in run.model.named_parameters():
+        # LISA uses the first of SAM's four masks, and not SAM's own opinion of it.
+        unused = re.search(r"iou_prediction|_mlps\.[123]\.", name) is not None
+        stays = unused or name.startswith(frozen)
+        assert torch.equal(value, before[name]) == stays, name
+
+
+def test_a_run_with_another_configuration_is_refused(tmp_path: Path) -> None:
+    config = write_run(tmp_path, steps=1)
+    train_here(config)
+    with pytest.raises(ConfigurationError, match="a run with steps 1, this one has 2"):
+        train_here(config, "steps=2")
+    train_here(config, "save_every=7")
 
 
 def test_accumulated_micro_batches_are_the_step_of_one_batch(tmp_path: Path) -> None:

@@ -1,78 +1,74 @@
-"""Configuration files: types, overrides and errors."""
+"""What a run may be told, and what contradicts itself."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from lisa_ros.errors import ConfigurationError
 from training.config import load_config
+from training.ranks import Ranks
+from training.run_config import RunConfig
+from training.run_data import numbers_of_step
+
+LAB = {"kind": "lab", "folder": "lab"}
 
 
-@dataclass(frozen=True)
-class Inner:
-    rate: float = 0.5
-    sizes: tuple[int, ...] = (1, 2)
+def load(folder: Path, **changes: Any) -> RunConfig:
+    content = {
+        "out": "runs/x",
+        "start": {"lisa": "lisa-tiny"},
+        "data": [{"name": "lab", "weight": 1, "datasets": [LAB]}],
+        "steps": 3,
+        **changes,
+    }
+    path = folder / "config.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return load_config(RunConfig, path)
 
 
-@dataclass(frozen=True)
-class Outer:
-    name: str
-    steps: int = 3
-    limit: int | None = None
-    inner: Inner = field(default_factory=Inner)
-
-
-@pytest.fixture
-def written(tmp_path: Path) -> Path:
-    path = tmp_path / "config.yaml"
-    path.write_text("name: run\ninner: {rate: 1e-3, sizes: [4, 5]}\n")
-    return path
-
-
-def test_sections_numbers_and_lists(written: Path) -> None:
-    assert load_config(Outer, written) == Outer("run", inner=Inner(1e-3, (4, 5)))
-
-
-def test_overrides_reach_into_sections(written: Path) -> None:
-    config = load_config(Outer, written, ["inner.rate=2", "limit=7", "name=other"])
-    assert config == Outer("other", limit=7, inner=Inner(2.0, (4, 5)))
+def test_nested_lists_of_sections_are_read(tmp_path: Path) -> None:
+    config = load(tmp_path, lora=None, optimisation={"schedule": "cosine"})
+    (source,) = config.data[0].datasets
+    assert (source.kind, source.split, source.options, source.cache) == ("lab", None, {}, False)
+    assert config.lora is None
+    assert config.optimisation.schedule == "cosine"
 
 
 @pytest.mark.parametrize(
-    ("override", "message"),
+    ("changes", "message"),
     [
-        ("stpes=1", "Did you mean steps"),
-        ("steps=many", "steps should be int"),
-        ("steps=true", "steps should be int"),
-        ("inner.rate=fast", "rate should be float"),
-        ("inner.sizes=3", "should be a list"),
-        ("inner=3", "should be a section"),
-        ("name.first=a", "is a single value"),
-        ("steps", "written key=value"),
+        ({"start": {}}, "name either `lisa`"),
+        ({"start": {"llava": "a"}}, "both `llava` and `sam`"),
+        ({"start": {"lisa": "a", "llava": "b", "sam": "c"}}, "name either"),
+        ({"steps": 0}, "steps is 0"),
+        ({"precision": "fp16"}, "loss scaling"),
+        ({"precision": "fp8"}, "choose one of bf16, fp16, fp32"),
+        ({"optimisation": {"schedule": "step"}}, "choose one of linear, cosine"),
+        ({"deepspeed": {"zero_stage": 4}}, "choose 0, 1, 2 or 3"),
+        ({"deepspeed": {"offload_weights": True}}, "needs zero_stage: 3"),
+        ({"deepspeed": {"zero_stage": 0, "offload_optimizer": True}}, "offload_optimizer needs"),
+        ({"data": [{"name": "a", "weight": 1, "datasets": [{**LAB, "cache": True}]}]}, "features"),
+        ({"watched": [LAB]}, "add `validation`"),
+        ({"lora": {"quantise": "nf4"}, "deepspeed": {"zero_stage": 3}}, "ZeRO 3"),
     ],
 )
-def test_what_is_wrong_is_named(written: Path, override: str, message: str) -> None:
+def test_contradictions_are_named(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
-        load_config(Outer, written, [override])
+        load(tmp_path, **changes)
 
 
-def test_a_missing_key_and_a_missing_file_are_named(tmp_path: Path) -> None:
-    path = tmp_path / "empty.yaml"
-    path.write_text("steps: 1\n")
-    with pytest.raises(ConfigurationError, match="missing name"):
-        load_config(Outer, path)
-    with pytest.raises(ConfigurationError, match="No configuration file"):
-        load_config(Outer, tmp_path / "nowhere.yaml")
-
-
-@pytest.mark.parametrize("name", ["lisa-tiny", "lisa-tiny-pretrain"])
-def test_the_blessed_configurations_load(name: str) -> None:
-    from training.pretrain import PretrainConfig
-    from training.train_config import TrainConfig
-
-    kind: type = PretrainConfig if name.endswith("pretrain") else TrainConfig
-    folder = Path(__file__).parents[2] / "training" / "configs"
-    assert load_config(kind, folder / f"{name}.yaml").steps > 0
+def test_a_step_has_the_same_images_on_any_number_of_ranks(tmp_path: Path) -> None:
+    config = load(tmp_path, images_per_step=12, micro_batch=2)
+    for step in (0, 7):
+        alone = numbers_of_step(config, Ranks(), step)
+        assert alone == list(range(step * 12, step * 12 + 12))
+        for world in (2, 3, 6):
+            shares = [numbers_of_step(config, Ranks(rank, world), step) for rank in range(world)]
+            assert [number for share in shares for number in share] == alone
+    assert config.accumulation(3) == 2
+    with pytest.raises(ConfigurationError, match="no multiple of micro_batch 2 times 4 ranks"):
+        config.accumulation(4)

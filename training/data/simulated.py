@@ -126,9 +126,10 @@ class SimulatedRooms:
         return self._sample(index, room, conversations, requests)
 
     def counts(self) -> Mapping[str, int]:
-        """Rooms, objects in them, those that can be seen well enough, and kinds of these."""
+        """Rooms and their seeds, objects, those that can be seen well enough, kinds of these."""
         kinds: Counter[str] = Counter()
         objects = 0
+        seeds = [self._rooms.seed(index) for index in self._kept]
         for index in self._kept:
             found = self._rooms.objects(index)
             objects += len(found)
@@ -139,6 +140,8 @@ class SimulatedRooms:
             "targets": kinds.total(),
             "kinds": len(kinds),
             "rooms without these": len(self._rooms) - len(self),
+            "first_seed": min(seeds),
+            "last_seed": max(seeds),
         }
 
     def problems(self) -> Iterator[Problem]:
