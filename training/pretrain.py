@@ -19,12 +19,13 @@ import os
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
-from lisa_ros.model.checkpoint import load_checkpoint, save_checkpoint
+from lisa_ros.model.checkpoint import load_checkpoint, read_settings, save_checkpoint
 from lisa_ros.model.preprocess import ClipProcessor
 from lisa_ros.model.prompts import ANSWERS, REFUSAL, conversation_named, wrap_instruction
 from lisa_ros.model.settings import LisaSettings
@@ -78,13 +79,16 @@ def pretrain(config: PretrainConfig) -> None:
 
 def lisa_tiny_settings(config: PretrainConfig) -> LisaSettings:
     """What the checkpoint says of itself; the threshold is set by `training.calibrate`."""
+    before: list[Any] = []
+    if config.init is not None:
+        before = read_settings(config.init).provenance["pretrained_with"]
     return LisaSettings(
         view="letterbox",
         conversation=config.conversation,
         demo_model=True,
         licence="Apache-2.0",
         training_data="Simulated rooms of lisa_ros.simulation, preset tabletop; nothing else.",
-        provenance={"pretrained_with": dataclasses.asdict(config)},
+        provenance={"pretrained_with": [*before, dataclasses.asdict(config)]},
     )
 
 

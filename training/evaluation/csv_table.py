@@ -7,14 +7,11 @@ import dataclasses
 import io
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from lisa_ros.errors import DatasetError
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-T = TypeVar("T", bound="DataclassInstance")
+T = TypeVar("T")
 
 
 def to_csv(kind: type[T], values: Iterable[T]) -> bytes:
@@ -23,7 +20,7 @@ def to_csv(kind: type[T], values: Iterable[T]) -> bytes:
     writer = csv.DictWriter(text, _columns(kind))
     writer.writeheader()
     for value in values:
-        row = dataclasses.asdict(value)
+        row = dataclasses.asdict(value)  # type: ignore[call-overload]
         writer.writerow({name: "" if cell is None else cell for name, cell in row.items()})
     return text.getvalue().encode()
 
@@ -56,7 +53,7 @@ def optional(read: Callable[[str], Any]) -> Callable[[str], Any]:
     return lambda cell: read(cell) if cell else None
 
 
-def _columns(kind: type[DataclassInstance]) -> tuple[str, ...]:
+def _columns(kind: type) -> tuple[str, ...]:
     return tuple(field.name for field in dataclasses.fields(kind))
 
 

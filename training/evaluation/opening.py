@@ -54,7 +54,7 @@ def open_conversations(dataset_dir: Path | None, where: Sequence[str]) -> ImageD
             f"--talk got {len(where)} values; expected a LLaVA-Instruct file and the folder of its "
             "images, or none together with --dataset-dir."
         )
-    dataset = open_dataset("llava_instruct", dataset_dir)
+    dataset = open_dataset("llava_instruct", dataset_dir, options={"hold_out": False})
     assert isinstance(dataset, LlavaInstruct)
     evaluated = evaluated_coco_images(dataset_dir / "refer_seg")
     kept = [i for i, number in enumerate(dataset.coco_numbers()) if number in evaluated]

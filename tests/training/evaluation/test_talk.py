@@ -18,6 +18,7 @@ from training.collate import Collator
 from training.data.llava_instruct import LlavaInstruct
 from training.data.sample import Turn
 from training.evaluation.csv_table import to_csv
+from training.evaluation.opening import open_conversations
 from training.evaluation.talk import Talker, TalkRecord, read_talk, talk, talk_doubts, talk_figures
 from training.losses import IGNORE_INDEX, answer_cross_entropy
 from training.packed_forward import packed_hidden_states
@@ -129,3 +130,18 @@ def test_no_conversations_are_an_error(talker: Talker) -> None:
 
     with pytest.raises(DatasetError, match="no answer"):
         talk(talker, Nothing())
+
+
+def test_held_out_conversations_are_those_about_evaluated_images(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tree = Path(__file__).parents[1] / "data" / "fixtures" / "llava"
+    monkeypatch.setattr("training.evaluation.opening.evaluated_coco_images", lambda _: {9})
+    held_out = open_conversations(tree, [])
+    rng = np.random.default_rng(0)
+    assert {held_out.sample(i, rng).image.name for i in range(len(held_out))} == {
+        "000000000009.jpg"
+    }
+    monkeypatch.setattr("training.evaluation.opening.evaluated_coco_images", lambda _: {7})
+    with pytest.raises(DatasetError, match="No conversation"):
+        open_conversations(tree, [])
