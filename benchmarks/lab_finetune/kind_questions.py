@@ -20,7 +20,7 @@ _REQUEST_STREAM = 2
 class KindQuestions:
     """Requests for what is there, in the words of training; the source of each is its kind.
 
-    The first `rooms` of the folder in which one of the kinds can be asked for; the same requests in
+    Of all rooms of the folder in which one of the kinds can be asked for; the same requests in
     every run and for every model. template: see `wrap_instruction`.
     """
 
@@ -30,7 +30,6 @@ class KindQuestions:
         folder: Path,
         kinds: KindChoice,
         *,
-        rooms: int,
         requests_per_room: int,
         template: str,
     ) -> None:
@@ -38,8 +37,8 @@ class KindQuestions:
         self.name = name
         self._kinds, self._requests, self._template = kinds, requests_per_room, template
         self._rooms = StoredRooms(folder)
-        shown = (i for i in range(len(self._rooms)) if kinds.can_ask(self._rooms.objects(i)))
-        self._kept = list(shown)[:rooms]
+        numbers = range(len(self._rooms))
+        self._kept = [number for number in numbers if kinds.can_ask(self._rooms.objects(number))]
 
     def __len__(self) -> int:
         return len(self._kept)

@@ -15,10 +15,12 @@ from typing import Any
 from benchmarks.lab_finetune.trial import Trial
 from lisa_ros.durable_files import replace_json
 from lisa_ros.errors import ConfigurationError, DatasetError
-from training.evaluation.figures import set_figures
+from training.evaluation.figures import figures, set_figures
 from training.evaluation.record import Record
 
 NEW, OLD = "new kinds", "old kinds"
+# What says nothing but the kind; a colour or a neighbour is found without knowing the kind.
+KIND_ALONE = ("name", "description", "implicit")
 Figures = dict[str, Any]
 Results = dict[str, Any]
 
@@ -53,17 +55,21 @@ def collected(
 
 
 def set_figures_of(records: Sequence[Record]) -> Figures:
-    """The gIoU of requests for what is there and their number: of all, by form, and by kind."""
+    """The gIoU of requests for what is there, and their number.
+
+    Of all, of those that say nothing but the kind, by form of request, and by kind.
+    """
     found = set_figures(records, threshold=None)
     return {
         **_brief(found["overall"]),
-        "forms": {name: _brief(figures) for name, figures in found["forms"].items()},
-        "kinds": {name: _brief(figures) for name, figures in found["sources"].items()},
+        "kind_alone": _brief(figures([r for r in records if r.form in KIND_ALONE], None)),
+        "forms": {name: _brief(each) for name, each in found["forms"].items()},
+        "kinds": {name: _brief(each) for name, each in found["sources"].items()},
     }
 
 
-def _brief(figures: Mapping[str, Any]) -> Figures:
-    return {"giou": figures["giou_present"], "n": figures["n_present"]}
+def _brief(found: Mapping[str, Any]) -> Figures:
+    return {"giou": found["giou_present"], "n": found["n_present"]}
 
 
 def _opened(path: Path, setup: Mapping[str, Any]) -> Results:

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from benchmarks.lab_finetune.results import NEW, OLD, Results
 from lisa_ros.durable_files import replacing
 
+_COLUMNS = (NEW, "by kind alone", OLD, "change of old kinds")
 _COLORS = {NEW: "#1f4e8c", OLD: "#8a8a8a"}
 
 
@@ -25,11 +25,16 @@ class Spread(NamedTuple):
 
 
 class Row(NamedTuple):
-    """Trials with equally many frames. gIoU; kept is that of the old kinds, minus it before."""
+    """Trials with equally many frames; gIoU.
+
+    alone: of the new kinds, by requests that say nothing but the kind. kept: of the old kinds,
+    minus what it was before.
+    """
 
     frames: int
     seeds: int
     new: Spread
+    alone: Spread
     old: Spread
     kept: Spread
 
@@ -41,43 +46,44 @@ def rows(results: Results) -> list[Row]:
     for frames in sorted({trial["frames"] for trial in results["trials"].values()}):
         trials = [trial for trial in results["trials"].values() if trial["frames"] == frames]
         new, old = (np.array([trial[name]["giou"] for trial in trials]) for name in (NEW, OLD))
-        found.append(Row(frames, len(trials), _spread(new), _spread(old), _spread(old - before)))
+        alone = np.array([trial[NEW]["kind_alone"]["giou"] for trial in trials])
+        spreads = map(_spread, (new, alone, old, old - before))
+        found.append(Row(frames, len(trials), *spreads))
     return found
 
 
 def table(results: Results) -> str:
     """A line for the base, and one for each number of frames; then the new kinds by form."""
-    before = results["before"]
-    lines = [f"{'frames':>8}{'seeds':>7}{'new kinds':>24}{'old kinds':>24}{'change of old':>24}"]
-    lines.append(f"{'before':>8}{'':>7}{before[NEW]['giou']:>24.3f}{before[OLD]['giou']:>24.3f}")
+    new, old = (results["before"][name] for name in (NEW, OLD))
+    lines = [f"{'frames':>8}{'seeds':>7}" + "".join(f"{name:>24}" for name in _COLUMNS)]
+    base = "".join(f"{each['giou']:>24.3f}" for each in (new, new["kind_alone"], old))
+    lines.append(f"{'before':>8}{'':>7}{base}")
     for row in rows(results):
-        spreads = "".join(f"{_told(spread):>24}" for spread in (row.new, row.old, row.kept))
+        spreads = "".join(f"{_told(spread):>24}" for spread in _spreads(row).values())
         lines.append(f"{row.frames:>8}{row.seeds:>7}{spreads}")
-    forms = sorted(before[NEW]["forms"])
-    lines += ["", f"{'new kinds':>8}" + "".join(f"{form:>13}" for form in forms)]
-    lines.append(f"{'before':>9}" + _cells([before[NEW]], forms))
+    forms = sorted(new["forms"])
+    lines += ["", f"{'frames':>8}{'':>7}" + "".join(f"{form:>13}" for form in forms)]
+    lines.append(f"{'before':>8}{'':>7}" + _cells([new], forms))
     for row in rows(results):
         trials = [t[NEW] for t in results["trials"].values() if t["frames"] == row.frames]
-        lines.append(f"{row.frames:>9}" + _cells(trials, forms))
+        lines.append(f"{row.frames:>8}{row.seeds:>7}" + _cells(trials, forms))
     return "\n".join(lines)
 
 
 def last_line(results: Results) -> dict[str, Any]:
     """What the last line printed says."""
+    new, old = (results["before"][name] for name in (NEW, OLD))
+    before = zip(_COLUMNS, (new, new["kind_alone"], old), strict=False)
     return {
         "kinds": results["setup"]["kinds"],
-        "before": {name: round(results["before"][name]["giou"], 4) for name in (NEW, OLD)},
+        "before": {name: round(each["giou"], 4) for name, each in before},
         "after": [
             {
                 "frames": row.frames,
                 "seeds": row.seeds,
                 **{
-                    name: {k: round(v, 4) for k, v in spread._asdict().items()}
-                    for name, spread in (
-                        (NEW, row.new),
-                        (OLD, row.old),
-                        ("change of old", row.kept),
-                    )
+                    name: {key: round(value, 4) for key, value in spread._asdict().items()}
+                    for name, spread in _spreads(row).items()
                 },
             }
             for row in rows(results)
@@ -88,7 +94,7 @@ def last_line(results: Results) -> dict[str, Any]:
 def draw(results: Results, path: Path) -> None:
     """Draw gIoU over the number of frames: means, each seed, and dashed what it was before."""
     figure = Figure(figsize=(6.0, 4.0), layout="constrained")
-    canvas, axis = FigureCanvasAgg(figure), figure.subplots()
+    axis = figure.subplots()
     found = rows(results)
     frames = [row.frames for row in found]
     for name, spreads in ((NEW, [r.new for r in found]), (OLD, [r.old for r in found])):
@@ -102,9 +108,13 @@ def draw(results: Results, path: Path) -> None:
     axis.set(xlabel="labelled frames", ylabel="gIoU on unseen rooms", ylim=(0, 1), xticks=frames)
     axis.legend()
     picture = io.BytesIO()
-    canvas.print_png(picture)
+    figure.savefig(picture, format="png")
     with replacing(path) as file:
         file.write(picture.getvalue())
+
+
+def _spreads(row: Row) -> dict[str, Spread]:
+    return dict(zip(_COLUMNS, (row.new, row.alone, row.old, row.kept), strict=True))
 
 
 def _spread(values: np.ndarray) -> Spread:

@@ -13,10 +13,10 @@ import torch
 from block_rooms import block_room
 from random_lisa import TOKENIZER_FOLDER, random_lisa
 
-from benchmarks.lab_finetune.__main__ import CONFIG, main
+from benchmarks.lab_finetune.__main__ import CONFIG, check_apart, main
 from benchmarks.lab_finetune.held_out import HELD_OUT, refuse_told
 from benchmarks.lab_finetune.kind_questions import KindQuestions
-from benchmarks.lab_finetune.results import NEW, OLD, collected
+from benchmarks.lab_finetune.results import NEW, OLD, collected, set_figures_of
 from benchmarks.lab_finetune.summary import draw, last_line, rows, table
 from benchmarks.lab_finetune.trial import Trial, Workshop, run_config
 from lisa_ros.errors import ConfigurationError, DatasetError
@@ -28,6 +28,7 @@ from lisa_ros.simulation.storage import write_rooms
 from lisa_ros.simulation.vocabulary import ENTRIES
 from training.config import load_config
 from training.data.room_requests import KindChoice
+from training.evaluation.record import Record
 from training.run_config import RunConfig
 from training.run_record import plain
 
@@ -72,11 +73,11 @@ def test_a_base_that_was_told_is_refused() -> None:
 
 
 def test_questions_keep_to_the_kinds_and_are_the_same_every_time(tmp_path: Path) -> None:
-    write_rooms(tmp_path, [block_room(seed) for seed in range(5)])
+    write_rooms(tmp_path, [block_room(seed) for seed in range(4)])
 
     def asked(kinds: KindChoice) -> list[list[tuple[str, str]]]:
         questions = KindQuestions(
-            NEW, tmp_path, kinds, rooms=4, requests_per_room=3, template="{instruction} Go!"
+            NEW, tmp_path, kinds, requests_per_room=3, template="{instruction} Go!"
         )
         assert len(questions) == 4
         found = []
@@ -98,6 +99,14 @@ def test_questions_keep_to_the_kinds_and_are_the_same_every_time(tmp_path: Path)
     assert not any("ball" in text.lower() for image in without for text, _ in image)
 
 
+def test_no_room_is_both_learned_from_and_asked_about(tmp_path: Path) -> None:
+    for name, seeds in (("a", (0, 1, 1)), ("b", (2, 3)), ("c", (3, 4))):
+        write_rooms(tmp_path / name, [block_room(seed) for seed in seeds])
+    check_apart([tmp_path / "a", tmp_path / "b"])
+    with pytest.raises(ConfigurationError, match=r"b and .*c both hold the room of seed 3\."):
+        check_apart([tmp_path / name for name in "abc"])
+
+
 def test_a_trial_starts_at_the_base_and_replays_the_other_kinds(tmp_path: Path) -> None:
     config = load_config(RunConfig, CONFIG, ["steps=7"])
     workshop = Workshop(Path("base"), ("mug",), Path("fresh"), Path("known"), config, tmp_path)
@@ -112,8 +121,46 @@ def test_a_trial_starts_at_the_base_and_replays_the_other_kinds(tmp_path: Path) 
         assert (rooms.folder, rooms.options["without_kinds"]) == ("known", ["mug"])
 
 
+def record(form: str, kind: str, target_px: int, intersection: int) -> Record:
+    return Record(
+        dataset=NEW,
+        mode="prompted",
+        index=0,
+        image="room 0",
+        number=0,
+        width_px=64,
+        height_px=48,
+        form=form,
+        source=kind,
+        question="",
+        answer="",
+        masks=1,
+        target_px=target_px,
+        predicted_px=100,
+        intersection=intersection,
+        union=100,
+        seg_probability=0.9,
+        target_error_m=None,
+        miss=None,
+    )
+
+
+def test_figures_by_form_and_kind() -> None:
+    records = [
+        record("name", "lamp", 100, 80),
+        record("implicit", "clock", 100, 40),
+        record("attribute", "lamp", 100, 0),
+    ]
+    found = set_figures_of(records)
+    assert (found["giou"], found["n"]) == (pytest.approx(0.4), 3)
+    assert found["kind_alone"] == {"giou": pytest.approx(0.6), "n": 2}
+    assert found["forms"]["attribute"] == {"giou": 0.0, "n": 1}
+    assert found["kinds"]["lamp"] == {"giou": pytest.approx(0.4), "n": 2}
+
+
 def figures(giou: float) -> dict[str, Any]:
-    return {"giou": giou, "n": 1, "forms": {"name": {"giou": giou, "n": 1}}, "kinds": {}}
+    brief = {"giou": giou, "n": 1}
+    return {**brief, "kind_alone": brief, "forms": {"name": brief}, "kinds": {}}
 
 
 def test_finished_trials_are_not_done_again(tmp_path: Path) -> None:
