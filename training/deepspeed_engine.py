@@ -127,11 +127,14 @@ def deepspeed_config(config: RunConfig, zero: DeepSpeedSettings, world: int) -> 
 
 def _join() -> None:
     """Join DeepSpeed to the ranks that are there; a process alone becomes a group of one."""
-    if get_accelerator().device_name() == "cpu":
+    on_cpu = get_accelerator().device_name() == "cpu"
+    backend = "gloo" if on_cpu else "nccl"
+    if on_cpu:
         # Its all-reduce in shared memory would be compiled at the first start, for minutes; killed
         # there, it leaves a lock that later starts wait for without end. Gloo does without.
         deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
     if not dist.is_initialized():
         os.environ.update(RANK="0", LOCAL_RANK="0", WORLD_SIZE="1")  # DeepSpeed asks for them
-        dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
-    deepspeed.init_distributed(dist_backend=dist.get_backend(), dist_init_required=False)
+        store = dist.HashStore()  # type: ignore[attr-defined]
+        dist.init_process_group(backend, store=store, rank=0, world_size=1)
+    deepspeed.init_distributed(dist_backend=backend, dist_init_required=False)

@@ -83,7 +83,7 @@ def export(run: Path, out: Path, dtype: torch.dtype = torch.bfloat16) -> None:
         )
     expected = _probe(dataclasses.replace(loaded, settings=settings))
     written = _probe(load_checkpoint(out, dtype=dtype))
-    if not all(map(np.array_equal, expected, written)):
+    if not all(np.array_equal(a, b) for a, b in zip(expected, written, strict=True)):
         raise CheckpointCorruptError(
             f"{out} was written, but answers otherwise than the run's weights. Check the disk and "
             "export again; please report it if that does not help."

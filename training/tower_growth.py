@@ -51,6 +51,6 @@ def _resized(positions: Tensor, rows: int) -> Tensor:
     grid, wanted = math.isqrt(len(positions) - 1), math.isqrt(rows - 1)
     if grid == wanted:
         return positions
-    plane = positions[1:].T.unflatten(1, (grid, grid))[None]
+    plane = positions[1:].T.reshape(1, -1, grid, grid)
     plane = F.interpolate(plane, (wanted, wanted), mode="bicubic", align_corners=False)
     return torch.cat([positions[:1], plane[0].flatten(1).T])

@@ -39,7 +39,7 @@ def draw_curves(out: Path) -> Path:
     for axis in axes[count:]:
         axis.axis("off")
     picture = io.BytesIO()
-    canvas.print_png(picture)
+    canvas.print_png(picture)  # type: ignore[no-untyped-call]
     path = out / CURVES_FILE
     aside = path.with_name(f".{path.name}.part")
     aside.write_bytes(picture.getvalue())
