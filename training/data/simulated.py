@@ -188,16 +188,20 @@ class SimulatedRooms:
         masks: UInt8Array = np.zeros((len(masked), *room.instances.shape), np.uint8)
         for mask, request in zip(masks, masked, strict=True):
             mask[:] = room.mask(request.target_ids)
-        taught = _taught(room, masked) if self._taught else None
+        taught = _taught(room, masked, self._kinds.without) if self._taught else None
         return Sample(self.name, self._where(index), conversations, masks, room.image, taught)
 
     def _where(self, index: int) -> Path:
         return Path(self._rooms.name(self._kept[index]))
 
 
-def _taught(room: Room, masked: Sequence[Request]) -> Taught:
+def _taught(room: Room, masked: Sequence[Request], untold: frozenset[str]) -> Taught:
+    """What a temporary head is taught; nothing of things of the kinds `untold`."""
     targets = [target_labels(room, r.target_ids[0]) for r in masked if r.present]
-    return Taught(np.array(targets, np.int64).reshape(-1, 3), shown_labels(room).numpy())
+    shown = shown_labels(room).numpy()
+    hidden = [item.id for item in room.objects if item.kind in untold]
+    shown[:, np.isin(room.instances, hidden)] = 0
+    return Taught(np.array(targets, np.int64).reshape(-1, 3), shown)
 
 
 def _words(phrasings: str) -> Split:

@@ -193,3 +193,13 @@ def test_too_few_rooms_leave_nothing(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="generate"):
         export_rooms(tmp_path, tmp_path / "out", frames, reserve_bytes=0)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_head_is_taught_nothing_of_kinds_left_out(folder: Path) -> None:
+    options = {"taught": True, "without_kinds": ["mug", "book"]}
+    dataset = open_dataset("rooms", folder, options=options)
+    taught = dataset.sample(1, np.random.default_rng(0)).taught
+    assert taught is not None
+    room = shelf_room(1)
+    told = {item.kind for item in room.objects if taught.shown[:, room.mask([item.id])].any()}
+    assert told == {"ball", "apple", "lemon", "clock"}
