@@ -12,6 +12,9 @@ import tempfile
 from pathlib import Path
 
 from lisa_ros.model.checkpoint import LoadedLisa
+from training.memory import summary
+from training.memory_estimate import estimate
+from training.parameter_counts import sizes_of
 from training.ranks import Ranks
 from training.run import Run, finish
 from training.run_config import RunConfig
@@ -33,6 +36,8 @@ def dry_run(config: RunConfig, ranks: Ranks) -> None:
     with tempfile.TemporaryDirectory(prefix="lisa_dry_run_") as scratch:
         folder = ranks.gather_each(scratch)[0] if ranks.one_machine else scratch
         real = load_start(config.start, Path(scratch) / "tokenizer", config.seed, weights=False)
+        if ranks.first:
+            print(summary(estimate(config, sizes_of(real), ranks.world)))
         run = Run(_shortened(config, Path(folder)), _tiny(real), ranks)
         run.go()
         finish(run)

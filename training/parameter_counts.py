@@ -1,0 +1,118 @@
+"""How many parameters a LISA has, and how many of them learn; no weights are needed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from lisa_ros.model.checkpoint import LoadedLisa
+from lisa_ros.model.clip import ClipConfig
+from lisa_ros.model.config import LisaConfig
+from lisa_ros.model.lisa import LisaForCausalLM
+from lisa_ros.model.sam_config import SamConfig
+from training.trainable import LoraSettings, choose_trainable
+
+_NEW_TOKENS = 3  # [SEG], <im_start>, <im_end>
+
+
+@dataclass(frozen=True)
+class ModelSizes:
+    """The sizes of the three networks in a LISA."""
+
+    language: LisaConfig
+    sam: SamConfig
+    clip: ClipConfig
+
+    @property
+    def image_tokens(self) -> int:
+        """Positions of the language model that one image takes."""
+        return (self.clip.image_size // self.clip.patch_size) ** 2
+
+
+@dataclass(frozen=True)
+class ParameterCounts:
+    """Numbers of parameters.
+
+    quantised: frozen in 4 bits. frozen: others that do not learn. largest: of the largest parameter
+    among those that learn.
+    """
+
+    learning: int
+    frozen: int
+    quantised: int
+    largest: int
+
+    @property
+    def all(self) -> int:
+        """Every parameter, adapters included."""
+        return self.learning + self.frozen + self.quantised
+
+
+def sizes_of(loaded: LoadedLisa) -> ModelSizes:
+    """The sizes of a checkpoint, which may be on the meta device."""
+    return ModelSizes(loaded.config, loaded.model.sam.config, loaded.model.vision_tower.config)
+
+
+def count_parameters(sizes: ModelSizes, lora: LoraSettings | None) -> ParameterCounts:
+    """Count on a network without memory, in which the same parameters learn as in a run."""
+    with torch.device("meta"):
+        model = LisaForCausalLM(sizes.language, sizes.sam, sizes.clip)
+        quantised = 0
+        if lora is not None and lora.quantise is not None:
+            maps = (m for m in model.model.layers.modules() if isinstance(m, nn.Linear))
+            quantised = sum(each.weight.numel() for each in maps)
+        rows = sizes.language.vocab_size
+        choose_trainable(model, lora, range(rows - _NEW_TOKENS, rows))
+    learning = [p.numel() for p in model.parameters() if p.requires_grad]
+    total = sum(p.numel() for p in model.parameters())
+    return ParameterCounts(
+        learning=sum(learning),
+        frozen=total - sum(learning) - quantised,
+        quantised=quantised,
+        largest=max(learning),
+    )
+
+
+def _lisa(hidden: int, intermediate: int, layers: int, heads: int) -> ModelSizes:
+    """A released LISA: LLaMA of these sizes, CLIP ViT-L/14 at 224 px, SAM ViT-H."""
+    clip = ClipConfig(
+        hidden_size=1024,
+        intermediate_size=4096,
+        num_hidden_layers=24,
+        num_attention_heads=16,
+        image_size=224,
+        patch_size=14,
+        projection_dim=768,
+    )
+    sam = SamConfig(
+        image_size=1024,
+        patch_size=16,
+        encoder_embed_dim=1280,
+        encoder_depth=32,
+        encoder_num_heads=16,
+        encoder_mlp_dim=5120,
+        encoder_global_attn_indexes=(7, 15, 23, 31),
+        window_size=14,
+        prompt_embed_dim=256,
+    )
+    language = LisaConfig(
+        vocab_size=32003,
+        hidden_size=hidden,
+        intermediate_size=intermediate,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        max_position_embeddings=2048,
+        rms_norm_eps=1e-6,
+        out_dim=sam.prompt_embed_dim,
+        mm_hidden_size=clip.hidden_size,
+        vision_tower="openai/clip-vit-large-patch14",
+    )
+    return ModelSizes(language, sam, clip)
+
+
+PUBLISHED = {
+    "lisa-7b": _lisa(4096, 11008, 32, 32),
+    "lisa-13b": _lisa(5120, 13824, 40, 40),
+}
