@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from lisa_ros import durable_files
 from lisa_ros.durable_files import flush_tree, replace_json, replace_text, replacing
 
 
@@ -58,7 +57,7 @@ def test_content_is_flushed_before_the_name_and_the_name_after(
         steps.append("rename")
         return rename(self, target)
 
-    monkeypatch.setattr(durable_files.os, "fsync", noted_flush)
+    monkeypatch.setattr(os, "fsync", noted_flush)
     monkeypatch.setattr(Path, "replace", noted_rename)
     replace_text(tmp_path / "a.txt", "new")
     assert steps == ["content", "rename", "folder"]
