@@ -11,10 +11,13 @@ import dataclasses
 import tempfile
 from pathlib import Path
 
+import torch
+
 from lisa_ros.model.checkpoint import LoadedLisa
 from training.memory import summary
 from training.memory_estimate import estimate
 from training.parameter_counts import sizes_of
+from training.precision import precision_named
 from training.ranks import Ranks
 from training.run import Run, finish
 from training.run_config import RunConfig
@@ -38,7 +41,7 @@ def dry_run(config: RunConfig, ranks: Ranks) -> None:
         real = load_start(config.start, Path(scratch) / "tokenizer", config.seed, weights=False)
         if ranks.first:
             print(summary(estimate(config, sizes_of(real), ranks.world)))
-        run = Run(_shortened(config, Path(folder)), _tiny(real), ranks)
+        run = Run(_shortened(config, Path(folder)), _tiny(real, config), ranks)
         run.go()
         finish(run)
         ranks.wait()
@@ -53,8 +56,13 @@ def _shortened(config: RunConfig, out: Path) -> RunConfig:
     features = config.features
     if features is not None:
         features = dataclasses.replace(features, folder=str(out / "features"))
+    lora = config.lora
+    if lora is not None and not torch.cuda.is_available():
+        # On some CPUs bitsandbytes repacks weights to evaluate, and cannot train with them again.
+        lora = dataclasses.replace(lora, quantise=None)
     return dataclasses.replace(
         config,
+        lora=lora,
         out=str(out / "run"),
         steps=_STEPS,
         save_every=1,
@@ -63,9 +71,11 @@ def _shortened(config: RunConfig, out: Path) -> RunConfig:
     )
 
 
-def _tiny(real: LoadedLisa) -> LoadedLisa:
+def _tiny(real: LoadedLisa, config: RunConfig) -> LoadedLisa:
     """A random model behind the tokenizer, the template and the pictures' sizes of the real one."""
     clip = real.model.vision_tower.config
     sizes = Sizes(_LLM, ClipSizes(clip.image_size, clip.patch_size, 24, 32, 2, 2), _SAM)
     model = random_lisa(sizes, len(real.tokenizer), real.config.vision_tower, seed=0)
+    if config.deepspeed is not None:  # it casts parameters, but not SAM's buffers
+        model.to(precision_named(config.precision))
     return dataclasses.replace(real, model=model, config=model.config)
