@@ -11,8 +11,6 @@ import dataclasses
 import tempfile
 from pathlib import Path
 
-import torch
-
 from lisa_ros.model.checkpoint import LoadedLisa
 from training.memory import summary
 from training.memory_estimate import estimate
@@ -56,13 +54,8 @@ def _shortened(config: RunConfig, out: Path) -> RunConfig:
     features = config.features
     if features is not None:
         features = dataclasses.replace(features, folder=str(out / "features"))
-    lora = config.lora
-    if lora is not None and not torch.cuda.is_available():
-        # On some CPUs bitsandbytes repacks weights to evaluate, and cannot train with them again.
-        lora = dataclasses.replace(lora, quantise=None)
     return dataclasses.replace(
         config,
-        lora=lora,
         out=str(out / "run"),
         steps=_STEPS,
         save_every=1,

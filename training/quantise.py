@@ -35,6 +35,9 @@ def quantise_layers(model: LisaForCausalLM, dtype: torch.dtype) -> None:
             quant_type="nf4",
         )
         replacement.load_state_dict(module.state_dict())
+        # On some CPUs it would repack its weights at the first evaluation, which cannot be trained
+        # through afterwards.
+        replacement.support_avx512bf16_for_cpu = False
         parent, _, child = name.rpartition(".")
         setattr(layers.get_submodule(parent), child, replacement.requires_grad_(False))
 

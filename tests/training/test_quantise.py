@@ -40,7 +40,11 @@ def test_maps_stay_close_and_nothing_else_is_touched() -> None:
 
 def test_a_run_on_4_bits_exports_whole_weights(tmp_path: Path) -> None:
     lora = {"quantise": "nf4", "token_rows": "new"}
-    config = load_config(RunConfig, write_run(tmp_path, lora=lora, steps=3))
+    val = {"kind": "lab", "folder": str(tmp_path / "kitchen"), "split": "val"}
+    validation = {"data": val, "every": 1}  # evaluated and trained by turns
+    at_once = {"learning_rate": 3e-3, "warmup_steps": 0}
+    settings = {"lora": lora, "steps": 3, "validation": validation, "optimisation": at_once}
+    config = load_config(RunConfig, write_run(tmp_path, precision="bf16", **settings))
     train(config, ALONE)
     export(Path(config.out), tmp_path / "exported", torch.float32)
     start, end = (load_checkpoint(tmp_path / n).model for n in ("start", "exported"))
