@@ -23,7 +23,7 @@ from lisa_ros.errors import CheckpointCorruptError, LisaError
 from lisa_ros.inference.engine import LisaEngine
 from lisa_ros.model.checkpoint import LoadedLisa, load_checkpoint, save_checkpoint
 from lisa_ros.model.settings import LisaSettings
-from lisa_ros.types import BoolArray, Float32Array
+from lisa_ros.types import Segmentation
 from training.config import load_config
 from training.engine import read_learned, take_learned
 from training.precision import precision_named
@@ -83,7 +83,7 @@ def export(run: Path, out: Path, dtype: torch.dtype = torch.bfloat16) -> None:
         )
     expected = _probe(dataclasses.replace(loaded, settings=settings))
     written = _probe(load_checkpoint(out, dtype=dtype))
-    if not all(np.array_equal(a, b) for a, b in zip(expected, written, strict=True)):
+    if not _equal(expected, written):
         raise CheckpointCorruptError(
             f"{out} was written, but answers otherwise than the run's weights. Check the disk and "
             "export again; please report it if that does not help."
@@ -111,11 +111,18 @@ def _settings(
     return dataclasses.replace(settings, found_threshold=None, provenance={**past, **made})
 
 
-def _probe(loaded: LoadedLisa) -> tuple[BoolArray, Float32Array, float]:
-    """Masks, `[SEG]` embeddings and seg_probability for a fixed image and question."""
+def _probe(loaded: LoadedLisa) -> Segmentation:
+    """The answer to a fixed question about a fixed image."""
     image = np.random.default_rng(0).integers(0, 256, (*_PROBE_HW, 3), dtype=np.uint8)
-    answer = LisaEngine(loaded, found_threshold=None).segment(image, _PROBE_QUESTION)
-    return answer.masks, answer.seg_embeddings, answer.seg_probability
+    return LisaEngine(loaded, found_threshold=None).segment(image, _PROBE_QUESTION)
+
+
+def _equal(ours: Segmentation, theirs: Segmentation) -> bool:
+    return (
+        np.array_equal(ours.masks, theirs.masks)
+        and np.array_equal(ours.seg_embeddings, theirs.seg_embeddings)
+        and ours.seg_probability == theirs.seg_probability
+    )
 
 
 if __name__ == "__main__":
