@@ -165,7 +165,7 @@ def test_every_target_is_explained() -> None:
     targets = set(re.search(r"^\.PHONY: (.*)$", text, re.MULTILINE)[1].split()) - {"have-python"}
     shown = make().stdout
     assert {
-        line.split()[0] for line in shown.splitlines() if re.match(r"  [a-z]+ ", line)
+        line.split()[0] for line in shown.splitlines() if re.match(r"  [a-z-]+ +[a-zA-Z]", line)
     } == targets
     assert make("help").stdout == shown
 
