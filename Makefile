@@ -24,7 +24,7 @@ setup := $(PYTHON) scripts/setup $${TORCH_INDEX:+--torch-index "$$TORCH_INDEX"}
 
 help: ## list the targets
 	@echo 'make TARGET [VARIABLE=value]'; echo
-	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  \1|\2/p' Makefile | awk -F'|' '{printf "%-10s %s\n", $$1, $$2}'
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  \1|\2/p' Makefile | awk -F'|' '{printf "%-11s %s\n", $$1, $$2}'
 	@echo
 	@echo '  INSTRUCTION="..."   what the demo asks for (default: something of its room)'
 	@echo '  SEED=n              which room the demo builds (default 1)'
