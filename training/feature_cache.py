@@ -12,8 +12,6 @@ import hashlib
 import json
 import logging
 import math
-import os
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,6 +19,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from lisa_ros.durable_files import replace_text
 from lisa_ros.errors import ConfigurationError, DatasetError
 from lisa_ros.model.preprocess import check_image
 from lisa_ros.recordings.atomic_files import check_space
@@ -216,19 +215,9 @@ def _begin(folder: Path, header: str) -> None:
     path = folder / HEADER_NAME
     folder.mkdir(parents=True, exist_ok=True)
     if not path.exists():
-        _place(path, header)
+        replace_text(path, header)
     if read_json(path) != json.loads(header):
         raise DatasetError(f"{path} is damaged. Remove {folder}; its images are encoded again.")
-
-
-def _place(path: Path, text: str) -> None:
-    """Write aside, flush, rename; processes that do so at once place the same."""
-    aside = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    with aside.open("x", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
 
 
 def _used_bytes(root: Path) -> int:

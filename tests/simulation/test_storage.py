@@ -10,6 +10,7 @@ from lisa_ros.simulation.requests import sample_requests
 from lisa_ros.simulation.storage import read_rooms, read_shard, shard_paths, write_rooms
 
 
+@pytest.mark.slow
 def test_a_stored_room_is_the_room_up_to_its_depth_step(rooms, tmp_path):
     some = rooms[:12]
     assert write_rooms(tmp_path, some) == 12
@@ -25,6 +26,7 @@ def test_a_stored_room_is_the_room_up_to_its_depth_step(rooms, tmp_path):
         np.testing.assert_array_equal(copy.T_world_camera, room.T_world_camera)
 
 
+@pytest.mark.slow
 def test_objects_and_language_survive_exactly(rooms, tmp_path):
     write_rooms(tmp_path, rooms[:12])
     for room, copy in zip(rooms, read_rooms(tmp_path), strict=False):

@@ -32,6 +32,7 @@ def test_no_sentence_is_in_both_splits():
     assert not train & unseen
 
 
+@pytest.mark.slow
 def test_no_unseen_wording_occurs_in_any_training_sentence(many_rooms):
     drawn = [
         request.text
@@ -43,6 +44,7 @@ def test_no_unseen_wording_occurs_in_any_training_sentence(many_rooms):
     assert leaked == []
 
 
+@pytest.mark.slow
 def test_unseen_requests_use_no_training_sentence(many_rooms):
     train = {normalised(text) for text in all_phrasings("train")}
     for index, room in enumerate(many_rooms):
@@ -50,6 +52,7 @@ def test_unseen_requests_use_no_training_sentence(many_rooms):
             assert normalised(request.text) not in train
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("split", SPLITS)
 def test_all_phrasings_hold_every_word_that_is_drawn(many_rooms, split):
     known = {word for text in all_phrasings(split) for word in words(text).split()}

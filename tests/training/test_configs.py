@@ -70,6 +70,7 @@ def dry(path: Path, *overrides: str) -> RunConfig:
     return config
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", RUNS, ids=lambda path: path.stem)
 def test_it_runs(path: Path, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = sorted(place.rglob("*"))

@@ -53,6 +53,7 @@ def test_the_checkpoint_answers_as_the_run_does(tmp_path: Path) -> None:
     assert np.abs(ours.seg_embeddings - start.seg_embeddings).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_rooms_that_were_learned_from_are_told(tmp_path: Path) -> None:
     write_rooms(tmp_path / "rooms", [block_room(seed) for seed in (5, 3, 8)])
     rooms = {"kind": "rooms", "folder": str(tmp_path / "rooms")}
@@ -63,6 +64,7 @@ def test_rooms_that_were_learned_from_are_told(tmp_path: Path) -> None:
     assert read_settings(tmp_path / "exported").provenance["room_seeds"] == [3, 8]
 
 
+@pytest.mark.slow
 def test_a_second_training_remembers_the_first_and_loses_its_threshold(tmp_path: Path) -> None:
     first = trained(tmp_path, "steps=1")
     export(Path(first.out), tmp_path / "exported")
@@ -84,6 +86,7 @@ def test_a_second_training_remembers_the_first_and_loses_its_threshold(tmp_path:
     assert second.provenance["trained_before"] == [settings.provenance["trained_with"]]
 
 
+@pytest.mark.slow
 def test_what_was_written_wrongly_is_noticed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

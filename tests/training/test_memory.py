@@ -143,6 +143,7 @@ def test_the_largest_moment_counts_once() -> None:
     assert Estimate(kept, moments, start=0, loading=30 * giga).ram > 30 * giga
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("checkpointing", [False, True])
 @pytest.mark.parametrize("lora", LEARNING.values(), ids=LEARNING)
 def test_more_images_need_more_and_checkpoints_less(

@@ -66,6 +66,7 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
     return {**model.sam.state_dict(), **model.vision_tower.clip.state_dict()}
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(
     config: PretrainConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -92,6 +93,7 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(
     assert not state_path(Path(again.out)).exists()
 
 
+@pytest.mark.slow
 def test_towers_grow_out_of_smaller_ones(config: PretrainConfig) -> None:
     pretrain(config)
     finer = dataclasses.replace(SIZES, clip=ClipSizes(56, 14, 24, 32, 3, 2))

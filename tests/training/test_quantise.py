@@ -38,6 +38,7 @@ def test_maps_stay_close_and_nothing_else_is_touched() -> None:
     assert 0.01 < (found - plain).norm() / plain.norm() < 0.25
 
 
+@pytest.mark.slow
 def test_a_run_on_4_bits_exports_whole_weights(tmp_path: Path) -> None:
     lora = {"quantise": "nf4", "token_rows": "new"}
     val = {"kind": "lab", "folder": str(tmp_path / "kitchen"), "split": "val"}

@@ -68,6 +68,7 @@ def test_a_run_with_another_configuration_is_refused(tmp_path: Path) -> None:
     train_here(config, "save_every=7")
 
 
+@pytest.mark.slow
 def test_accumulated_micro_batches_are_the_step_of_one_batch(tmp_path: Path) -> None:
     config = write_run(tmp_path, steps=3, lora=None)
     one = train_here(config, "micro_batch=1", f"out={tmp_path / 'one'}")
@@ -94,6 +95,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path: Path, ranks: 
         assert torch.equal(ours[name], value), name
 
 
+@pytest.mark.slow
 def test_the_best_state_stays(tmp_path: Path) -> None:
     data = {"kind": "lab", "folder": str(tmp_path / "kitchen"), "split": "val"}
     config = write_run(
@@ -110,6 +112,7 @@ def test_the_best_state_stays(tmp_path: Path) -> None:
     assert kept == {f"step-{best:08d}", "step-00000006"}
 
 
+@pytest.mark.slow
 def test_rooms_teach_the_temporary_head_until_it_has_faded(tmp_path: Path) -> None:
     write_rooms(tmp_path / "rooms", [block_room(seed) for seed in range(4)])
     options = {"requests_per_image": 2, "bare_answer_share": 0.4, "taught": True}

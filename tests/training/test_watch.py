@@ -31,6 +31,7 @@ def test_what_is_worse_is_said() -> None:
     assert "0.500 before the run, 0.479 now" in said[0]
 
 
+@pytest.mark.slow
 def test_a_run_that_forgets_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
