@@ -103,6 +103,7 @@ def test_a_room_too_deep_for_the_format_is_an_error(tmp_path):
         write_rooms(tmp_path, [room])
 
 
+@pytest.mark.slow
 def test_the_generator_command_writes_the_rooms_of_its_seeds(rooms, tmp_path, capsys):
     out = tmp_path / "rooms"
     assert generate.main([str(out), "--seed", "3", "--rooms", "2", "--workers", "1"]) == 0

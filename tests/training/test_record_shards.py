@@ -93,6 +93,7 @@ def test_reading_makes_no_files_and_writing_leaves_old_ones_as_they_are(tmp_path
     assert all((tmp_path / name).read_bytes() == content for name, content in before.items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_bytes", range(1, 2 * (RECORD_BYTES + ENTRY_BYTES) + 1))
 def test_a_writer_killed_at_any_byte_loses_only_what_it_was_writing(
     tmp_path: Path, n_bytes: int
