@@ -63,6 +63,9 @@ class FakeSegmenter:
         image = check_image(image)
         return FakeImage(image.shape[:2], image.copy())
 
+    def encode_for_decoding(self, image: UInt8Array) -> FakeImage:
+        return self.encode_image(image)
+
     def segment(
         self,
         image: UInt8Array | EncodedImage,

@@ -57,17 +57,23 @@ Threshold = float | Literal["auto"] | None
 
 
 @dataclass(frozen=True, eq=False)
-class LisaImage(EncodedImage):
-    """An image as `LisaEngine` keeps it.
+class DecodableImage(EncodedImage):
+    """What `LisaEngine.decode` needs of an image.
 
-    resized_hw: its size inside SAM's padded input. sam_embedding: [C,g,g]. prefix: the language
-    model's memory of the image. engine: who made it; nobody else can read it.
+    resized_hw: its size inside SAM's padded input. sam_embedding: [C,g,g]. engine: who made it;
+    nobody else can read it.
     """
 
     resized_hw: tuple[int, int]
     sam_embedding: Tensor
-    prefix: Prefix
     engine: LisaEngine
+
+
+@dataclass(frozen=True, eq=False)
+class LisaImage(DecodableImage):
+    """An image that can be asked about. prefix: the language model's memory of it."""
+
+    prefix: Prefix
 
 
 class LisaEngine:
@@ -157,6 +163,12 @@ class LisaEngine:
         """Encode u8[H,W,3] RGB for any number of instructions. Raises ImageError."""
         return self._encode(image, Stopwatch(self._model.device), None)
 
+    @torch.inference_mode()
+    def encode_for_decoding(self, image: UInt8Array) -> DecodableImage:
+        """Encode u8[H,W,3] RGB with SAM alone, for `decode`. Raises ImageError."""
+        image = check_image(image)
+        return DecodableImage(image.shape[:2], *self._encode_sam(image), self)
+
     def prompt_ids(self, instruction: str, history: Sequence[Turn] = ()) -> list[int]:
         """Return the ids that an instruction becomes, with IMAGE_TOKEN_INDEX for the image."""
         return self._prompt_ids(self._question(instruction), history)
@@ -185,7 +197,7 @@ class LisaEngine:
         check_length(n_prompt, max_new_tokens if mode == "generated" else 0, self._context)
         watch = Stopwatch(self._model.device)
         encoded = (
-            self._own(image)
+            self._askable(image)
             if isinstance(image, EncodedImage)
             else self._encode(image, watch, should_stop)
         )
@@ -243,8 +255,7 @@ class LisaEngine:
         image = check_image(image)
         model, view = self._model, self.capabilities.view
         with watch.stage("sam_encode"):
-            pixels, resized_hw = sam_input(image, model.sam.config.image_size)
-            sam_embedding = model.encode_sam(pixels[None].to(model.device, model.dtype))[0]
+            resized_hw, sam_embedding = self._encode_sam(image)
         raise_if_stopped(should_stop)
         with watch.stage("clip_encode"):
             seen = clip_input(image, self._clip_processor, view)
@@ -252,7 +263,12 @@ class LisaEngine:
         raise_if_stopped(should_stop)
         with watch.stage("prefix"):
             prefix = encode_prefix(model, self._prefix_ids, image_tokens)
-        return LisaImage(image.shape[:2], resized_hw, sam_embedding, prefix, self)
+        return LisaImage(image.shape[:2], resized_hw, sam_embedding, self, prefix)
+
+    def _encode_sam(self, image: UInt8Array) -> tuple[tuple[int, int], Tensor]:
+        model = self._model
+        pixels, resized_hw = sam_input(image, model.sam.config.image_size)
+        return resized_hw, model.encode_sam(pixels[None].to(model.device, model.dtype))[0]
 
     def _question(self, instruction: str) -> list[Span]:
         return wrap_instruction(clean_instruction(instruction), self.capabilities.prompt_template)
@@ -272,15 +288,24 @@ class LisaEngine:
             on_text(answer.text)
         return answer
 
-    def _own(self, image: EncodedImage) -> LisaImage:
-        if not isinstance(image, LisaImage) or image.engine is not self:
+    def _askable(self, image: EncodedImage) -> LisaImage:
+        image = self._own(image)
+        if not isinstance(image, LisaImage):
+            raise ModelError(
+                "This image was encoded for decoding only; the language model has not seen it. "
+                "Encode it with encode_image to ask about it."
+            )
+        return image
+
+    def _own(self, image: EncodedImage) -> DecodableImage:
+        if not isinstance(image, DecodableImage) or image.engine is not self:
             raise ModelError(
                 "This image was encoded by another model or engine; other weights cannot read it. "
                 "Encode it with the engine that is asked."
             )
         return image
 
-    def _masks(self, encoded: LisaImage, embeddings: Tensor) -> tuple[BoolArray, Float32Array]:
+    def _masks(self, encoded: DecodableImage, embeddings: Tensor) -> tuple[BoolArray, Float32Array]:
         low_res, _ = self._model.decode_masks(encoded.sam_embedding, embeddings)
         logits = self._model.postprocess_masks(low_res, encoded.resized_hw, encoded.image_hw)
         check_finite(logits, "The mask logits")

@@ -61,6 +61,13 @@ class Segmenter(Protocol):
         """Encode u8[H,W,3] RGB, once for any number of instructions. Raises ImageError."""
         ...
 
+    def encode_for_decoding(self, image: UInt8Array) -> EncodedImage:
+        """Encode u8[H,W,3] RGB for `decode` alone, leaving out what only questions need.
+
+        Decodes to the same masks as what `encode_image` gives. Raises ImageError.
+        """
+        ...
+
     def segment(
         self,
         image: UInt8Array | EncodedImage,

@@ -106,6 +106,17 @@ def test_embeddings_decode_again_to_the_same_masks(segmenter, image):
         segmenter.decode(encoded, answer.seg_embeddings[:, :-1])
 
 
+def test_an_image_encoded_for_decoding_decodes_to_the_same_masks(segmenter, image):
+    if not segmenter.capabilities.supports_redecode:
+        pytest.skip("does not decode again")
+    answer = segmenter.segment(image, "red and blue", mode="generated", max_new_tokens=12)
+    encoded = segmenter.encode_for_decoding(image)
+    assert encoded.image_hw == (30, 40)
+    masks, scores = segmenter.decode(encoded, answer.seg_embeddings)
+    np.testing.assert_array_equal(masks, answer.masks)
+    np.testing.assert_array_equal(scores, answer.scores)
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_text_is_streamed_and_ends_as_the_answer(segmenter, image, mode):
     seen = []
@@ -171,6 +182,8 @@ def test_malformed_images_are_refused(segmenter):
             segmenter.segment(bad, "red")
         with pytest.raises(ImageError):
             segmenter.encode_image(bad)
+        with pytest.raises(ImageError):
+            segmenter.encode_for_decoding(bad)
 
 
 def test_unknown_modes_are_refused(segmenter, image):
