@@ -1,12 +1,22 @@
-"""Start the perception node, and a simulated camera where there is no real one.
+"""Start the perception node and, with a preset, the camera that it looks through.
 
     ros2 launch lisa_ros perception.launch.py camera:=simulated
-    ros2 launch lisa_ros perception.launch.py model:=xinlai/LISA-7B-v1 \
-        image:=/camera/color/image_raw depth:=/camera/aligned_depth_to_color/image_raw \
-        camera_info:=/camera/color/camera_info
+    ros2 launch lisa_ros perception.launch.py camera:=realsense model:=xinlai/LISA-7B-v1
+    ros2 launch lisa_ros perception.launch.py camera:=zed camera_arguments:="camera_model:=zed2i"
+    ros2 launch lisa_ros perception.launch.py camera:=realsense start_camera:=false
+    ros2 launch lisa_ros perception.launch.py image:=/rgb depth:=/depth camera_info:=/info
+
+A preset is a file of config/cameras: its topics, parameters of the node, and how the driver is
+started.
 """
 
-from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from pathlib import Path
+from typing import Any
+
+import yaml
+from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction
+from launch.launch_description_sources import AnyLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode, Node
 from launch_ros.parameter_descriptions import ParameterValue
@@ -37,25 +47,37 @@ def generate_launch_description() -> LaunchDescription:
             DeclareLaunchArgument(
                 "camera",
                 default_value="none",
-                choices=["none", "simulated"],
-                description="Camera to start: none (a driver runs elsewhere, on the topics below) "
-                "or simulated (a procedural room).",
+                choices=["none", "simulated", "realsense", "zed", "oak", "gazebo"],
+                description="Camera whose topics are used and whose driver is started; none: a "
+                "driver runs elsewhere, on the topics image, depth and camera_info.",
             ),
             DeclareLaunchArgument(
-                "seed", default_value="1", description="Which room the simulated camera looks at."
+                "start_camera",
+                default_value="true",
+                choices=["true", "false"],
+                description="Whether the camera's driver is started; false: it runs already.",
             ),
             DeclareLaunchArgument(
-                "image", default_value="image", description="Topic of the colour image."
+                "camera_arguments",
+                default_value="",
+                description="For the driver's launch file (name:=value ...), or parameters of the "
+                "simulated camera (seed:=3).",
+            ),
+            DeclareLaunchArgument(
+                "image",
+                default_value="",
+                description="Topic of the colour image. Empty: the camera's.",
             ),
             DeclareLaunchArgument(
                 "depth",
-                default_value="depth",
-                description="Topic of the depth image, registered to the colour image.",
+                default_value="",
+                description="Topic of the depth image, registered to the colour image. Empty: the "
+                "camera's.",
             ),
             DeclareLaunchArgument(
                 "camera_info",
-                default_value="camera_info",
-                description="Topic of the colour camera's calibration.",
+                default_value="",
+                description="Topic of the colour camera's calibration. Empty: the camera's.",
             ),
             DeclareLaunchArgument(
                 "autostart",
@@ -63,6 +85,12 @@ def generate_launch_description() -> LaunchDescription:
                 choices=["", "true", "false"],
                 description="Whether the node configures and activates itself; false: a lifecycle "
                 "manager does. Empty: what params_file says.",
+            ),
+            DeclareLaunchArgument(
+                "rviz",
+                default_value="false",
+                choices=["true", "false"],
+                description="Whether RViz is started, with overlay, cloud and markers.",
             ),
             DeclareLaunchArgument(
                 "log_level",
@@ -76,45 +104,114 @@ def generate_launch_description() -> LaunchDescription:
 
 
 def _nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
-    simulated = _value(context, "camera") == "simulated"
-    nodes: list[LaunchDescriptionEntity] = [_perception(context, simulated)]
-    if simulated:
-        nodes.append(_simulated_camera(context))
+    camera = _value(context, "camera")
+    preset = _preset(camera)
+    topics = {name: _value(context, name) or preset.get(name, name) for name in INPUTS}
+    nodes: list[LaunchDescriptionEntity] = [_perception(context, camera, preset, topics)]
+    if _value(context, "start_camera") == "true":
+        arguments = _camera_arguments(_value(context, "camera_arguments"))
+        if camera == "simulated":
+            nodes.append(_simulated_camera(context, arguments, topics))
+        elif camera != "none":
+            nodes.append(_driver(camera, preset["driver"], arguments))
+    if _value(context, "rviz") == "true":
+        nodes.append(_rviz(context))
     return nodes
 
 
-def _perception(context: LaunchContext, simulated: bool) -> LifecycleNode:
+def _preset(camera: str) -> dict[str, Any]:
+    if camera == "none":
+        return {}
+    folder = Path(__file__).resolve().parents[1] / "config" / "cameras"
+    preset = yaml.safe_load((folder / f"{camera}.yaml").read_text(encoding="utf-8"))
+    assert isinstance(preset, dict)
+    return preset
+
+
+def _camera_arguments(text: str) -> dict[str, str]:
+    """The names and values of "name:=value name:=value"."""
+    pairs = [word.partition(":=") for word in text.split()]
+    for name, separator, value in pairs:
+        if not (name and separator and value):
+            raise ValueError(
+                f"camera_arguments is {text!r}: {name + separator + value!r} is not name:=value"
+            )
+    return {name: value for name, _, value in pairs}
+
+
+def _perception(
+    context: LaunchContext, camera: str, preset: dict[str, Any], topics: dict[str, str]
+) -> LifecycleNode:
     # What is not given must not hide what the file says.
-    parameters = {}
+    given: dict[str, Any] = dict(preset.get("parameters", {}))
     if autostart := _value(context, "autostart"):
-        parameters["autostart"] = autostart == "true"
-    if model := _value(context, "model") or ("lisa-tiny" if simulated else ""):
-        parameters["model"] = ParameterValue(model, value_type=str)
+        given["autostart"] = autostart == "true"
+    if model := _value(context, "model") or ("lisa-tiny" if camera == "simulated" else ""):
+        given["model"] = ParameterValue(model, value_type=str)
     return LifecycleNode(
         package="lisa_ros",
         executable="perception",
         name="perception",
         namespace=_value(context, "namespace"),
-        parameters=[_value(context, "params_file"), parameters],
-        remappings=[
-            (name, _value(context, name)) for name in INPUTS if _value(context, name) != name
-        ],
+        parameters=[_value(context, "params_file"), given],
+        remappings=_remappings(topics),
         arguments=["--ros-args", "--log-level", _value(context, "log_level")],
         output="screen",
     )
 
 
-def _simulated_camera(context: LaunchContext) -> Node:
+def _remappings(topics: dict[str, str]) -> list[tuple[str, str]]:
+    return [(name, topic) for name, topic in topics.items() if topic != name]
+
+
+def _simulated_camera(
+    context: LaunchContext, parameters: dict[str, str], topics: dict[str, str]
+) -> Node:
     return Node(
         package="lisa_ros",
         executable="simulated_camera",
         name="simulated_camera",
         namespace=_value(context, "namespace"),
-        parameters=[{"seed": int(_value(context, "seed"))}],
-        remappings=[
-            (name, _value(context, name)) for name in INPUTS if _value(context, name) != name
-        ],
+        parameters=[{name: yaml.safe_load(value) for name, value in parameters.items()}],
+        remappings=_remappings(topics),
         arguments=["--ros-args", "--log-level", _value(context, "log_level")],
+        output="screen",
+    )
+
+
+def _driver(
+    camera: str, driver: dict[str, Any], arguments: dict[str, str]
+) -> LaunchDescriptionEntity:
+    try:
+        share = get_package_share_directory(driver["package"])
+    except PackageNotFoundError as error:
+        debian = driver["package"].replace("_", "-")
+        raise RuntimeError(
+            f"camera:={camera} starts a driver of {driver['package']}, which is not installed. "
+            f"Install it (sudo apt-get install ros-$ROS_DISTRO-{debian}, or from its source), or "
+            "start the driver yourself and add start_camera:=false."
+        ) from error
+    if "launch" in driver:
+        return IncludeLaunchDescription(
+            AnyLaunchDescriptionSource(str(Path(share) / "launch" / driver["launch"])),
+            launch_arguments={**driver["arguments"], **arguments}.items(),
+        )
+    return Node(
+        package=driver["package"],
+        executable=driver["executable"],
+        arguments=driver["arguments"],
+        output="screen",
+    )
+
+
+def _rviz(context: LaunchContext) -> Node:
+    namespace = _value(context, "namespace").strip("/")
+    topics = ("overlay", "markers", "target_cloud", "target_pose", "mask")
+    return Node(
+        package="rviz2",
+        executable="rviz2",
+        arguments=["-d", str(Path(__file__).resolve().parents[1] / "config" / "perception.rviz")],
+        remappings=[(f"/lisa/{name}", f"/{namespace}/{name}") for name in topics],
         output="screen",
     )
 

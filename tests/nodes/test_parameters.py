@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import importlib.util
 import re
 from pathlib import Path
 
@@ -22,7 +20,6 @@ from lisa_ros.nodes.parameters import (
 
 REPOSITORY = Path(__file__).parents[2]
 YAML = REPOSITORY / "config" / "perception.yaml"
-LAUNCH = REPOSITORY / "launch" / "perception.launch.py"
 
 
 def test_yaml_lists_every_parameter_with_its_default() -> None:
@@ -83,55 +80,3 @@ def test_target_frame_needs_its_transform() -> None:
     for pose in ((0.0,) * 7, (float("nan"), *(0.0,) * 5, 1.0)):
         with pytest.raises((ConfigurationError, TransformError)):
             camera_pose(PerceptionParameters(target_frame="base", camera_to_target=pose))
-
-
-def launch_strings() -> tuple[set[str], dict[str, str]]:
-    """The launch file's declared arguments, and all of its other strings, without importing it."""
-    declared, described = set(), {}
-    for node in ast.walk(ast.parse(LAUNCH.read_text())):
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "DeclareLaunchArgument":
-            name = node.args[0].value
-            declared.add(name)
-            keywords = {keyword.arg: keyword.value for keyword in node.keywords}
-            described[name] = ast.literal_eval(keywords["description"])
-    return declared, described
-
-
-def test_launch_arguments_are_few_described_and_used() -> None:
-    declared, described = launch_strings()
-    assert {"model", "params_file", "namespace", "camera", "autostart", "log_level"} <= declared
-    assert len(declared) <= 12
-    assert all(text.endswith(".") for text in described.values())
-    source = LAUNCH.read_text()
-    used = set(re.findall(r'_value\(context, "(\w+)"\)', source))
-    inputs = {"image", "depth", "camera_info"}
-    assert used | inputs == declared
-
-
-def test_launch_file_sets_parameters_and_starts_executables_that_exist() -> None:
-    source = LAUNCH.read_text()
-    executables = set(re.findall(r'executable="(\w+)"', source))
-    assert executables == {"perception", "simulated_camera"}
-    cmake = (REPOSITORY / "CMakeLists.txt").read_text()
-    assert all(re.search(rf"\b{name}\b", cmake) for name in executables)
-    assert {"autostart", "model"} <= set(specifications())
-
-
-@pytest.mark.skipif(
-    importlib.util.find_spec("launch_ros") is None, reason="launch is part of a ROS 2 installation"
-)
-@pytest.mark.parametrize(("camera", "count"), [("none", 1), ("simulated", 2)])
-def test_launch_description(camera: str, count: int) -> None:
-    from launch import LaunchContext
-
-    spec = importlib.util.spec_from_file_location("perception_launch", LAUNCH)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    context = LaunchContext()
-    values = {"model": "", "params_file": str(YAML), "namespace": "lisa", "seed": "1"}
-    values |= {"image": "image", "depth": "depth", "camera_info": "camera_info"}
-    values |= {"autostart": "true", "log_level": "info", "camera": camera}
-    context.launch_configurations.update(values)
-    description = module.generate_launch_description()
-    assert {a.name for a in description.get_launch_arguments()} == set(values)
-    assert len(module._nodes(context)) == count
