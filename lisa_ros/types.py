@@ -88,10 +88,10 @@ class Segmentation:
     f32[S,D], which `decode` accepts on later frames. seg_probability: probability mass of the
     answers that accept (0..1). found: the decision. calibrated: whether the decision was made by
     comparing seg_probability with the threshold that is stored with these weights, and they were
-    asked as they were when it was chosen (view, prompt_template, conversation). False, then, for a
-    threshold of the user's own (which refuses all the same), without any (then a prompted answer is
-    always `found`), and in generated mode, where the text decides. Where False, nobody has measured
-    how often `found` is wrong. timings_ms: milliseconds by stage.
+    asked as they were when it was chosen (view, prompt_template, conversation, no earlier turns).
+    False, then, for a threshold of the user's own (which refuses all the same), without any (then a
+    prompted answer is always `found`), and in generated mode, where the text decides. Where False,
+    nobody has measured how often `found` is wrong. timings_ms: milliseconds by stage.
     """
 
     text: str

@@ -15,6 +15,7 @@ from lisa_ros.inference.segmenter import (
     Capabilities,
     EncodedImage,
     Mode,
+    OnDecode,
     OnText,
     ShouldStop,
 )
@@ -75,6 +76,7 @@ class FakeSegmenter:
         history: Sequence[Turn] = (),
         max_new_tokens: int = DEFAULT_MAX_NEW_TOKENS,
         on_text: OnText | None = None,
+        on_decode: OnDecode | None = None,
         should_stop: ShouldStop | None = None,
     ) -> Segmentation:
         if mode not in self.capabilities.modes:
@@ -88,6 +90,10 @@ class FakeSegmenter:
         present = [i for i, score in enumerate(scores) if score > 0]
         present = present if mode == "generated" else present[:1]
         text = self._say(mode, len(present), max_new_tokens, on_text, should_stop)
+        if should_stop is not None and should_stop():
+            raise GenerationCanceledError("Stopped on request.", text)
+        if on_decode is not None:
+            on_decode()
         n = text.count("[SEG]")
         return Segmentation(
             text=text,
@@ -97,7 +103,7 @@ class FakeSegmenter:
             seg_embeddings=np.array([named[i] for i in present[:n]], np.float32).reshape(-1, 3),
             seg_probability=0.9 if present else 0.1,
             found=n > 0,
-            calibrated=mode == "prompted",
+            calibrated=mode == "prompted" and not history,
             timings_ms={"mask_decode": 0.0},
         )
 

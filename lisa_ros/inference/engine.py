@@ -33,6 +33,7 @@ from lisa_ros.inference.segmenter import (
     Capabilities,
     EncodedImage,
     Mode,
+    OnDecode,
     OnText,
     ShouldStop,
 )
@@ -102,6 +103,7 @@ class LisaEngine:
         Raises ConfigurationError, or TokenizerError when yes and no cannot be told apart.
         """
         settings = loaded.settings
+        self._loaded = loaded
         self._model = loaded.model.eval()
         self._tokenizer = loaded.tokenizer
         self._clip_processor = loaded.clip_processor
@@ -159,6 +161,26 @@ class LisaEngine:
             found_threshold=found_threshold,
         )
 
+    def set_up_anew(
+        self,
+        *,
+        conversation: str | None = None,
+        view: str | None = None,
+        prompt_template: str | None = None,
+        found_threshold: Threshold = "auto",
+    ) -> LisaEngine:
+        """Return an engine with these weights, set up as if just loaded; no file is read.
+
+        What this one has encoded stays its own. Raises as the constructor does.
+        """
+        return LisaEngine(
+            self._loaded,
+            conversation=conversation,
+            view=view,
+            prompt_template=prompt_template,
+            found_threshold=found_threshold,
+        )
+
     def encode_image(self, image: UInt8Array) -> LisaImage:
         """Encode u8[H,W,3] RGB for any number of instructions. Raises ImageError."""
         return self._encode(image, Stopwatch(self._model.device), None)
@@ -183,6 +205,7 @@ class LisaEngine:
         history: Sequence[Turn] = (),
         max_new_tokens: int = DEFAULT_MAX_NEW_TOKENS,
         on_text: OnText | None = None,
+        on_decode: OnDecode | None = None,
         should_stop: ShouldStop | None = None,
     ) -> Segmentation:
         """Answer one instruction; see `Segmenter.segment`.
@@ -214,6 +237,8 @@ class LisaEngine:
         else:
             answer = self._supplied(prompted, probability, on_text)
         raise_if_stopped(should_stop, answer.text)
+        if on_decode is not None:
+            on_decode()
         with watch.stage("mask_decode"):
             embeddings = self._model.seg_embeddings(answer.seg_states)
             masks, scores = self._masks(encoded, embeddings)
@@ -225,7 +250,7 @@ class LisaEngine:
             seg_embeddings=embeddings.float().cpu().numpy(),
             seg_probability=probability,
             found=len(masks) > 0,
-            calibrated=self._calibrated and mode == "prompted",
+            calibrated=self._calibrated and mode == "prompted" and not history,
             timings_ms=watch.timings_ms,
         )
 

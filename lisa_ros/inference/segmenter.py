@@ -10,6 +10,7 @@ from lisa_ros.types import BoolArray, Float32Array, Segmentation, Turn, UInt8Arr
 
 Mode = Literal["prompted", "generated"]
 OnText = Callable[[str], None]
+OnDecode = Callable[[], None]
 ShouldStop = Callable[[], bool]
 
 DEFAULT_MAX_NEW_TOKENS = 128
@@ -77,6 +78,7 @@ class Segmenter(Protocol):
         history: Sequence[Turn] = (),
         max_new_tokens: int = DEFAULT_MAX_NEW_TOKENS,
         on_text: OnText | None = None,
+        on_decode: OnDecode | None = None,
         should_stop: ShouldStop | None = None,
     ) -> Segmentation:
         """Answer one instruction.
@@ -84,8 +86,9 @@ class Segmenter(Protocol):
         mode: "prompted" supplies the answer `[SEG].` and gives one mask or a refusal; "generated"
         lets the model write, with any number of masks. history: earlier exchanges about this image;
         their instructions are cleaned as this one is. max_new_tokens: where a generated answer is
-        cut. on_text: called with the answer so far whenever it changes. should_stop: polled between
-        stages and tokens.
+        cut. on_text: called with the answer so far whenever it changes. on_decode: called when the
+        words are complete and their masks are decoded next. should_stop: polled between stages and
+        tokens.
 
         The masks are those of this answer, one for each `[SEG]` of its text, in order; a `[SEG]`
         of an earlier answer gives none again.

@@ -126,6 +126,37 @@ def test_text_is_streamed_and_ends_as_the_answer(segmenter, image, mode):
 
 
 @pytest.mark.parametrize("mode", MODES)
+def test_masks_are_announced_once_the_words_are_complete(segmenter, image, mode):
+    seen = []
+    answer = segmenter.segment(
+        image,
+        "red",
+        mode=mode,
+        max_new_tokens=12,
+        on_text=seen.append,
+        on_decode=lambda: seen.append("decoding"),
+    )
+    assert seen[-2:] == [answer.text, "decoding"]
+    assert seen.count("decoding") == 1
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_stop_after_the_last_word_decodes_nothing(segmenter, image, mode):
+    whole, seen = segmenter.segment(image, "red", mode=mode, max_new_tokens=4).text, []
+    with pytest.raises(GenerationCanceledError):
+        segmenter.segment(
+            image,
+            "red",
+            mode=mode,
+            max_new_tokens=4,
+            on_text=seen.append,
+            on_decode=lambda: seen.append("decoding"),
+            should_stop=lambda: whole in seen,
+        )
+    assert "decoding" not in seen
+
+
+@pytest.mark.parametrize("mode", MODES)
 def test_stopping_at_once(segmenter, image, mode):
     with pytest.raises(GenerationCanceledError) as caught:
         segmenter.segment(image, "red", mode=mode, should_stop=lambda: True)

@@ -46,6 +46,22 @@ def test_the_conversation_in_use_can_be_seen():
         assert engine.prompt_ids("mug") != ENGINE.prompt_ids("mug")
 
 
+def test_an_engine_set_up_anew_is_as_one_just_loaded():
+    options = {"view": "letterbox", "prompt_template": "Where is {instruction}?"}
+    anew = ENGINE.set_up_anew(**options, found_threshold=0.0)
+    loaded = LisaEngine(LISA, **options, found_threshold=0.0)
+    assert anew.capabilities == loaded.capabilities
+    given, expected = (engine.segment(IMAGE, "the mug") for engine in (anew, loaded))
+    np.testing.assert_array_equal(given.masks, expected.masks)
+    assert anew.set_up_anew().capabilities == ENGINE.capabilities
+
+
+def test_a_question_with_earlier_turns_is_not_calibrated():
+    """The threshold was chosen on questions that open a conversation."""
+    turn = Turn("the cup", "Sure, [SEG].")
+    assert not ENGINE.segment(IMAGE, "and the other one?", history=[turn]).calibrated
+
+
 def test_below_the_threshold_is_a_refusal():
     answer = LisaEngine(LISA, found_threshold=1.0).segment(IMAGE, "the mug")
     assert (answer.found, answer.calibrated) == (False, False)
