@@ -1,0 +1,68 @@
+"""The examples of this repository, run as a reader would run them, against the node."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from node_process import REPOSITORY, NodeProcess, node_environment
+from red_box_camera import FRAME_ID, RedBoxCamera
+
+pytestmark = [pytest.mark.ros, pytest.mark.slow]
+
+EXAMPLES = REPOSITORY / "examples"
+
+
+def run(tmp_path: Path, *command: str, answer: str = "") -> subprocess.CompletedProcess[str]:
+    environment = node_environment(tmp_path)
+    return subprocess.run(
+        [sys.executable, *command],
+        cwd=EXAMPLES,
+        env=environment,
+        input=answer,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_asking_by_topic_prints_the_position(
+    tmp_path: Path, perception: NodeProcess, camera: RedBoxCamera
+) -> None:
+    done = run(tmp_path, "ask_by_topic.py", "red box")
+    assert done.returncode == 0, done.stderr
+    assert "target 1: " in done.stdout
+    assert f"m in {FRAME_ID}" in done.stdout
+
+
+def test_what_is_not_there_is_no_success(
+    tmp_path: Path, perception: NodeProcess, camera: RedBoxCamera
+) -> None:
+    done = run(tmp_path, "ask_by_topic.py", "blue box")
+    assert done.returncode == 1, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "answer", "said", "code"),
+    [
+        ((), "y\n", "demonstration", 1),
+        (("--allow-demo-model",), "n\n", "did not confirm", 1),
+        (("--allow-demo-model",), "y\n", "Reaching for", 0),
+    ],
+)
+def test_the_robot_moves_only_when_all_agree(
+    tmp_path: Path,
+    perception: NodeProcess,
+    camera: RedBoxCamera,
+    arguments: tuple[str, ...],
+    answer: str,
+    said: str,
+    code: int,
+) -> None:
+    done = run(tmp_path, "fetch_by_action.py", "red box", *arguments, answer=answer)
+    assert said in done.stdout, done.stdout + done.stderr
+    assert done.returncode == code
+    assert "reasoning" in done.stdout  # the feedback
