@@ -12,7 +12,7 @@ from training.data.llava_instruct import LlavaInstruct
 from training.data.registry import open_dataset
 from training.data.sample import ImageDataset
 from training.evaluation.asked import EvaluationSet
-from training.evaluation.lab_set import LabEvaluation
+from training.evaluation.lab_set import open_lab_set
 from training.evaluation.public_sets import open_public_set
 
 
@@ -32,7 +32,7 @@ def open_sets(
             "calls --dataset_dir."
         )
     public = [open_public_set(dataset_dir, name) for name in names] if dataset_dir else []
-    return [*public, *(LabEvaluation(folder, lab_split) for folder in labs)]
+    return [*public, *(open_lab_set(folder, lab_split) for folder in labs)]
 
 
 def open_conversations(dataset_dir: Path | None, where: Sequence[str]) -> ImageDataset:

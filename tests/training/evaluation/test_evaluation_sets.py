@@ -10,7 +10,7 @@ from block_rooms import block_room
 from lab_recordings import cup, write_lab_dataset
 
 from lisa_ros.errors import ConfigurationError, DatasetError
-from training.evaluation.lab_set import LabEvaluation
+from training.evaluation.lab_set import open_lab_set
 from training.evaluation.opening import open_conversations, open_sets
 from training.evaluation.public_sets import open_public_set
 from training.evaluation.room_set import RoomEvaluation, asked_of_room
@@ -60,7 +60,7 @@ def test_referring_sets_ask_every_sentence() -> None:
 
 def test_a_lab_split_brings_its_depth(tmp_path: Path) -> None:
     write_lab_dataset(tmp_path)
-    dataset = LabEvaluation(tmp_path, "train")
+    dataset = open_lab_set(tmp_path, "train")
     first, several = dataset.image(0), dataset.image(1)
     assert dataset.name == "kitchen|train"
     assert first.depth is not None
@@ -68,7 +68,7 @@ def test_a_lab_split_brings_its_depth(tmp_path: Path) -> None:
     assert [q.form for q in several.questions] == ["long", "short", "short"]
     assert [q.present for q in several.questions] == [True, True, False]
     assert {q.source for q in several.questions} == {"bag01"}
-    assert LabEvaluation(tmp_path, "val").image(0).depth is None
+    assert open_lab_set(tmp_path, "val").image(0).depth is None
     np.testing.assert_array_equal(first.questions[0].target, cup().mask)
 
 
