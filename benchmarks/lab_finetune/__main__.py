@@ -38,6 +38,7 @@ from lisa_ros.model.locations import checkpoint_folder
 from lisa_ros.model.prompts import INSTRUCTION_FIELD
 from lisa_ros.simulation.generate import generate
 from lisa_ros.simulation.stored_rooms import StoredRooms
+from training.arguments import positive
 from training.config import load_config
 from training.data.room_requests import KindChoice
 from training.evaluation.asking import Protocol
@@ -168,20 +169,13 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--base", required=True, help="a checkpoint that was never told of the kinds")
     add("--rooms", type=Path, required=True, help="those that it was trained on, to replay")
     add("--out", type=Path, required=True, help="a folder for everything")
-    add("--frames", type=_positive, nargs="+", default=[10, 25, 50, 100], metavar="N")
+    add("--frames", type=positive, nargs="+", default=[10, 25, 50, 100], metavar="N")
     add("--seeds", type=int, nargs="+", default=[0, 1, 2], metavar="N")
     add("--kinds", nargs="+", default=list(HELD_OUT), metavar="KIND", help="new to the base")
     add("--config", type=Path, default=CONFIG, help="of the fine-tuning")
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="in the configuration")
-    add("--ranks", type=_positive, default=1, help="processes that train together; GPUs or cores")
+    add("--ranks", type=positive, default=1, help="processes that train together; GPUs or cores")
     return parser.parse_args(arguments)
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is below 1")
-    return number
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ import yaml
 from lisa_ros.errors import DatasetError, LisaError
 from lisa_ros.recordings.dataset_folder import About
 from lisa_ros.recordings.labelme_import import import_labelme, plan_import
+from training.arguments import not_negative, positive
 from training.data.preview import contact_sheet, draw_samples
 from training.data.registry import KINDS, kind_of, open_dataset
 from training.data.room_export import Frames, export_rooms
@@ -131,7 +132,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
             help="such as max_questions=5; an unknown one names those that the kind has",
         )
     sheet.add_argument("--out", type=Path, required=True, help="the picture to write")
-    sheet.add_argument("--samples", type=_positive, default=12, help="how many images")
+    sheet.add_argument("--samples", type=positive, default=12, help="how many images")
     sheet.add_argument("--seed", type=int, default=0, help="another seed, other images")
     _add_import(commands.add_parser("import-labelme", help="make a lab dataset of labelme's files"))
     _add_export(commands.add_parser("export-rooms", help="make a lab dataset of simulated rooms"))
@@ -154,13 +155,13 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
 def _add_export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("dir", type=Path, help="a folder of lisa_ros.simulation.generate")
     parser.add_argument("out", type=Path, help="the folder of the new dataset")
-    parser.add_argument("--frames", type=_positive, required=True, help="how many to train with")
+    parser.add_argument("--frames", type=positive, required=True, help="how many to train with")
     parser.add_argument(
-        "--val-frames", type=_not_negative, default=0, help="how many to validate with"
+        "--val-frames", type=not_negative, default=0, help="how many to validate with"
     )
     parser.add_argument("--kinds", type=_names, default=(), help="ask for these only: mug,book")
     parser.add_argument("--without", type=_names, default=(), help="never speak of these kinds")
-    parser.add_argument("--requests", type=_positive, default=3, help="about a frame, at most")
+    parser.add_argument("--requests", type=positive, default=3, help="about a frame, at most")
     parser.add_argument("--seed", type=int, default=0, help="another seed, other frames")
 
 
@@ -177,20 +178,6 @@ def _option(text: str) -> tuple[str, object]:
         return key, yaml.safe_load(value)
     except yaml.YAMLError as error:
         raise argparse.ArgumentTypeError(f"{value!r} is not YAML") from error
-
-
-def _not_negative(text: str) -> int:
-    number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"{number} is below 0")
-    return number
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is below 1")
-    return number
 
 
 if __name__ == "__main__":
