@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lisa_ros.model.checkpoint import LoadedLisa
+from lisa_ros.model.checkpoint import LoadedLisa, save_checkpoint
 from lisa_ros.model.clip import ClipConfig
 from lisa_ros.model.config import LisaConfig
 from lisa_ros.model.lisa import LisaForCausalLM
@@ -84,6 +84,20 @@ def random_lisa(
         path=Path("nowhere"),
         name="random",
     )
+
+
+def write_random_lisa(folder: Path, seed: int = 2) -> LoadedLisa:
+    """Write `random_lisa(seed)` as a checkpoint directory, float32, and return it."""
+    loaded = random_lisa(seed)
+    save_checkpoint(
+        folder,
+        loaded.model,
+        tokenizer_folder=TOKENIZER_FOLDER,
+        clip_processor=loaded.clip_processor,
+        settings=loaded.settings,
+        dtype=torch.float32,
+    )
+    return loaded
 
 
 def noise_image(height: int, width: int, seed: int = 0) -> np.ndarray:

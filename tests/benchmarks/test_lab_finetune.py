@@ -9,9 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from block_rooms import block_room
-from random_lisa import TOKENIZER_FOLDER, random_lisa
+from random_lisa import write_random_lisa
 
 from benchmarks.lab_finetune.__main__ import CONFIG, check_apart, main
 from benchmarks.lab_finetune.held_out import HELD_OUT, refuse_told
@@ -20,7 +19,7 @@ from benchmarks.lab_finetune.results import NEW, OLD, collected, set_figures_of
 from benchmarks.lab_finetune.summary import draw, last_line, rows, table
 from benchmarks.lab_finetune.trial import Trial, Workshop, run_config
 from lisa_ros.errors import ConfigurationError, DatasetError
-from lisa_ros.model.checkpoint import read_settings, save_checkpoint
+from lisa_ros.model.checkpoint import read_settings
 from lisa_ros.model.settings import LisaSettings
 from lisa_ros.simulation.kinds import KINDS, LOOK_ALIKES
 from lisa_ros.simulation.needs import NEEDS
@@ -223,15 +222,7 @@ def test_a_whole_trial(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(ROOT)  # where `python -m training.train` is found
-    loaded = random_lisa()
-    save_checkpoint(
-        tmp_path / "base",
-        loaded.model,
-        tokenizer_folder=TOKENIZER_FOLDER,
-        clip_processor=loaded.clip_processor,
-        settings=loaded.settings,
-        dtype=torch.float32,
-    )
+    write_random_lisa(tmp_path / "base")
     out = tmp_path / "out"
     for folder, seeds in (("known", range(3)), ("out/rooms/lab", range(3, 16))):
         write_rooms(tmp_path / folder, [block_room(seed) for seed in seeds])

@@ -6,25 +6,14 @@ import json
 from pathlib import Path
 
 import torch
-from random_lisa import TOKENIZER_FOLDER, random_lisa
-
-from lisa_ros.model.checkpoint import save_checkpoint
-from lisa_ros.model.settings import LisaSettings
+from random_lisa import write_random_lisa
 
 N_PIECES = 704
 
 
 def write_llava_parts(folder: Path, seed: int = 3) -> tuple[Path, Path]:
     """Write `folder/llava` and `folder/sam.pth` of `random_lisa(seed)`, and return their paths."""
-    whole = random_lisa(seed)
-    save_checkpoint(
-        folder / "llava",
-        whole.model,
-        tokenizer_folder=TOKENIZER_FOLDER,
-        clip_processor=whole.clip_processor,
-        settings=LisaSettings(),
-        dtype=torch.float32,
-    )
+    whole = write_random_lisa(folder / "llava", seed)
     llava, state = folder / "llava", whole.model.state_dict()
     (llava / "model.safetensors").unlink()
     (llava / "added_tokens.json").unlink()

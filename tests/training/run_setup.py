@@ -13,27 +13,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 from lab_recordings import write_lab_dataset
-from random_lisa import TOKENIZER_FOLDER, random_lisa
-
-from lisa_ros.model.checkpoint import save_checkpoint
+from random_lisa import write_random_lisa
 
 ROOT = Path(__file__).parents[2]
 
 
 def write_run(folder: Path, **changes: Any) -> Path:
     """Write weights, data and `config.yaml` of a run of 6 steps, and return that path."""
-    loaded = random_lisa()
-    save_checkpoint(
-        folder / "start",
-        loaded.model,
-        tokenizer_folder=TOKENIZER_FOLDER,
-        clip_processor=loaded.clip_processor,
-        settings=loaded.settings,
-        dtype=torch.float32,
-    )
+    write_random_lisa(folder / "start")
     write_lab_dataset(folder / "kitchen")
     lab = {"kind": "lab", "folder": str(folder / "kitchen"), "split": "train"}
     config = {

@@ -8,10 +8,9 @@ import pytest
 import torch
 from lab_recordings import write_lab_dataset
 from llava_parts import write_llava_parts
-from random_lisa import TOKENIZER_FOLDER, random_lisa
+from random_lisa import write_random_lisa
 
 from lisa_ros.errors import CheckpointMismatchError, DatasetError
-from lisa_ros.model.checkpoint import save_checkpoint
 from training.config import load_config
 from training.dry_run import dry_run
 from training.ranks import ALONE
@@ -48,15 +47,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("LLaVA-Lightning-7B-v1-1", "llava-llama-2-13b-chat-lightning-preview"):
         (weights / name).symlink_to(llava)
     (weights / "sam_vit_h_4b8939.pth").symlink_to(sam)
-    loaded = random_lisa()
-    save_checkpoint(
-        weights / "LISA-7B-v1",
-        loaded.model,
-        tokenizer_folder=TOKENIZER_FOLDER,
-        clip_processor=loaded.clip_processor,
-        settings=loaded.settings,
-        dtype=torch.float32,
-    )
+    write_random_lisa(weights / "LISA-7B-v1")
     write_lab_dataset(tmp_path / "lab")
     monkeypatch.chdir(tmp_path)
     return tmp_path

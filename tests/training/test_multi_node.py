@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import socket
 from pathlib import Path
 from subprocess import Popen
 
 import pytest
+from free_port import free_port
 from run_setup import kill_when, losses, run_training, start_training, write_run
 
 pytestmark = pytest.mark.slow
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def start_machines(config: Path, outs: tuple[Path, Path], *overrides: str) -> list[Popen[str]]:

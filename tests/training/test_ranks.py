@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from free_port import free_port
 
 from lisa_ros.errors import ConfigurationError
 from training.ranks import ALONE, Ranks
@@ -35,13 +35,6 @@ with joined_ranks() as ranks:
     with open(f"{sys.argv[1]}/{ranks.rank}.json", "w") as file:
         json.dump(answer, file)
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.mark.slow

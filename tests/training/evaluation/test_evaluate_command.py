@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from free_port import free_port
 from lab_recordings import write_lab_dataset
 
 from lisa_ros.inference.engine import LisaEngine
@@ -73,13 +73,6 @@ def test_rooms_are_asked_as_a_robot_asks(
         (r.intersection, r.union, r.target_error_m) for r in robot
     ]
     assert [r.seg_probability for r in ours] == pytest.approx([r.seg_probability for r in robot])
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.mark.slow
