@@ -12,9 +12,11 @@ from lisa_ros.model.clip import ClipConfig
 from lisa_ros.model.config import LisaConfig
 from lisa_ros.model.lisa import LisaForCausalLM
 from lisa_ros.model.sam_config import SamConfig
+from training.scratch import ClipSizes, LlmSizes, SamSizes, Sizes, configs_of
 from training.trainable import LoraSettings, choose_trainable
 
 _NEW_TOKENS = 3  # [SEG], <im_start>, <im_end>
+_LLAMA_PIECES = 32_000
 
 
 @dataclass(frozen=True)
@@ -75,44 +77,17 @@ def count_parameters(sizes: ModelSizes, lora: LoraSettings | None) -> ParameterC
     )
 
 
-def _lisa(hidden: int, intermediate: int, layers: int, heads: int) -> ModelSizes:
-    """A released LISA: LLaMA of these sizes, CLIP ViT-L/14 at 224 px, SAM ViT-H."""
-    clip = ClipConfig(
-        hidden_size=1024,
-        intermediate_size=4096,
-        num_hidden_layers=24,
-        num_attention_heads=16,
-        image_size=224,
-        patch_size=14,
-        projection_dim=768,
+def _released(llm: LlmSizes) -> ModelSizes:
+    """A released LISA: this LLaMA, CLIP ViT-L/14 at 224 px, SAM ViT-H."""
+    clip = ClipSizes(224, 14, 1024, 4096, 24, 16)
+    sam = SamSizes(1024, 16, 1280, 32, 16, 5120, 14, (7, 15, 23, 31), 256, 2048)
+    vocabulary = _LLAMA_PIECES + _NEW_TOKENS
+    return ModelSizes(
+        *configs_of(Sizes(llm, clip, sam), vocabulary, "openai/clip-vit-large-patch14")
     )
-    sam = SamConfig(
-        image_size=1024,
-        patch_size=16,
-        encoder_embed_dim=1280,
-        encoder_depth=32,
-        encoder_num_heads=16,
-        encoder_mlp_dim=5120,
-        encoder_global_attn_indexes=(7, 15, 23, 31),
-        window_size=14,
-        prompt_embed_dim=256,
-    )
-    language = LisaConfig(
-        vocab_size=32003,
-        hidden_size=hidden,
-        intermediate_size=intermediate,
-        num_hidden_layers=layers,
-        num_attention_heads=heads,
-        max_position_embeddings=2048,
-        rms_norm_eps=1e-6,
-        out_dim=sam.prompt_embed_dim,
-        mm_hidden_size=clip.hidden_size,
-        vision_tower="openai/clip-vit-large-patch14",
-    )
-    return ModelSizes(language, sam, clip)
 
 
 PUBLISHED = {
-    "lisa-7b": _lisa(4096, 11008, 32, 32),
-    "lisa-13b": _lisa(5120, 13824, 40, 40),
+    "lisa-7b": _released(LlmSizes(4096, 11008, 32, 32, 2048)),
+    "lisa-13b": _released(LlmSizes(5120, 13824, 40, 40, 2048)),
 }

@@ -63,8 +63,15 @@ def random_lisa(sizes: Sizes, vocab_size: int, tower_folder: str, seed: int) -> 
 
     tower_folder: name of the folder in which its checkpoint will keep the vision tower.
     """
+    return LisaForCausalLM.from_sizes(*configs_of(sizes, vocab_size, tower_folder), seed)
+
+
+def configs_of(
+    sizes: Sizes, vocab_size: int, tower_folder: str
+) -> tuple[LisaConfig, SamConfig, ClipConfig]:
+    """What the three networks are built from; see `random_lisa`."""
     llm, clip, sam = sizes.llm, sizes.clip, sizes.sam
-    config = LisaConfig(
+    language = LisaConfig(
         vocab_size=vocab_size,
         hidden_size=llm.hidden_size,
         intermediate_size=llm.intermediate_size,
@@ -99,4 +106,4 @@ def random_lisa(sizes: Sizes, vocab_size: int, tower_folder: str, seed: int) -> 
         num_attention_heads=clip.num_attention_heads,
         projection_dim=clip.hidden_size,
     )
-    return LisaForCausalLM.from_sizes(config, sam_config, clip_config, seed)
+    return language, sam_config, clip_config
