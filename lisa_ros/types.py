@@ -53,13 +53,21 @@ class Intrinsics:
 
 
 @dataclass(frozen=True)
+class Lens:
+    """The distortion of an unrectified image, as camera_info says: d in the order of its model."""
+
+    distortion_model: str
+    d: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class RgbdFrame:
     """One synchronised look of an RGB-D camera.
 
     image: u8[H,W,3] RGB. depth_m: f32[H,W] z-depth registered to colour, NaN where nothing was
     measured; None when the camera has no depth. frame_id: the optical frame. stamp_ns: when the
-    image was taken. rays: f64[H,W,2] = (x/z, y/z) of every pixel of an unrectified image; None for
-    a pinhole.
+    image was taken. rays: f64[H,W,2] = (x/z, y/z) of every pixel of an unrectified image, and
+    lens: what they follow from; None for a pinhole.
     """
 
     image: UInt8Array
@@ -68,6 +76,7 @@ class RgbdFrame:
     frame_id: str
     stamp_ns: int
     rays: Float64Array | None = None
+    lens: Lens | None = None
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from lisa_ros.geometry import CameraModel, depth_to_metres
 from lisa_ros.nodes.conversions import stamp_ns
 from lisa_ros.nodes.images import color_from_message, depth_from_message
 from lisa_ros.nodes.intrinsics import camera_model_from_message
-from lisa_ros.types import Float64Array, RgbdFrame
+from lisa_ros.types import Float64Array, Lens, RgbdFrame
 
 IMAGE, DEPTH, CAMERA_INFO = "image", "depth", "camera_info"
 _REGISTER = "expected depth registered to the colour image (RealSense: align_depth.enable:=true)"
@@ -64,6 +64,9 @@ class FrameDecoder:
             frame_id=frame.frame_id,
             stamp_ns=frame.stamp_ns,
             rays=None if camera.distortion is None else self._ray_grid(camera),
+            lens=None
+            if camera.distortion is None
+            else Lens(camera.distortion.model, camera.distortion.d),
         )
 
     def _ray_grid(self, camera: CameraModel) -> Float64Array:
