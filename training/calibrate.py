@@ -1,7 +1,9 @@
 """Choose the threshold between FOUND and NOT_FOUND: `python -m training.calibrate CHECKPOINT`.
 
 Asks about rooms of a validation seed, picks the seg_probability that comes furthest above both
-goals (accepting what is there, rejecting what is not), and stores it in the checkpoint's lisa.json.
+goals (accepting what is there, rejecting what is not), and stores it in the checkpoint's lisa.json,
+together with how often an answer is right, by seg_probability: what it asks for is there, and its
+mask has an IoU of one half or more.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ from lisa_ros.errors import ConfigurationError
 from lisa_ros.inference.engine import LisaEngine
 from lisa_ros.model.checkpoint import load_checkpoint, write_settings
 from lisa_ros.simulation.room import PRESETS
+from training.evaluation.attribution import HIT_IOU
+from training.evaluation.reliability import precision_points
 from training.evaluation.room_set import simulated_rooms
 from training.room_evaluation import ask_about_rooms
 
@@ -92,6 +96,10 @@ def main() -> None:
     settings = dataclasses.replace(
         loaded.settings,
         found_threshold=threshold.value,
+        reliability=precision_points(
+            [a.seg_probability for a in answers],
+            [a.present and a.iou >= HIT_IOU for a in answers],
+        ),
         provenance={**loaded.settings.provenance, "calibrated_on": calibration},
     )
     write_settings(options.checkpoint, settings)

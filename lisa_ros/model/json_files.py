@@ -20,6 +20,7 @@ _KINDS: Mapping[str, type | tuple[type, ...]] = {
     "bool": bool,
     "str": str,
     "Mapping[str, Any]": Mapping,
+    "tuple[tuple[float, float], ...]": (list, tuple),
     "None": type(None),
 }
 

@@ -16,6 +16,7 @@ from lisa_ros.model.prompts import (
     conversation_named,
     wrap_instruction,
 )
+from lisa_ros.model.reliability import check_reliability
 
 
 @dataclass(frozen=True)
@@ -23,12 +24,14 @@ class LisaSettings:
     """How a checkpoint wants to be used, and where it comes from; defaults for released ones.
 
     found_threshold: below this seg_probability a prompted answer is NOT_FOUND; None where nobody
-    calibrated it. view: what CLIP sees of the image. prompt_template: wraps an instruction.
-    conversation: the template the weights were trained with. demo_model: a demonstration, not a
-    product.
+    calibrated it. reliability: how often a prompted answer is right, by seg_probability; empty
+    where nobody measured it. view: what CLIP sees of the image. prompt_template: wraps an
+    instruction. conversation: the template the weights were trained with. demo_model: a
+    demonstration, not a product.
     """
 
     found_threshold: float | None = None
+    reliability: tuple[tuple[float, float], ...] = ()
     view: str = "center"
     prompt_template: str = DEFAULT_PROMPT_TEMPLATE
     conversation: str = LLAVA_V1.name
@@ -42,6 +45,8 @@ class LisaSettings:
         threshold = self.found_threshold
         if threshold is not None and not 0.0 <= threshold <= 1.0:
             raise ConfigurationError(f"found_threshold is {threshold}; expected 0..1 or null")
+        # JSON has lists only.
+        object.__setattr__(self, "reliability", check_reliability(self.reliability))
         view_named(self.view)
         wrap_instruction("", self.prompt_template)
         conversation_named(self.conversation)

@@ -75,6 +75,7 @@ def test_a_wrong_field_is_named(name: str, value: object) -> None:
 def test_settings_survive_json() -> None:
     settings = LisaSettings(
         found_threshold=0.5,
+        reliability=((0.25, 0.0), (0.75, 1.0)),
         view="letterbox",
         prompt_template="Find: {instruction}",
         conversation="llava_llama_2",
@@ -94,6 +95,14 @@ def test_settings_survive_json() -> None:
         ("found_threshold", 1.5),
         ("found_threshold", "0.5"),
         ("found_threshold", True),
+        ("reliability", "often"),
+        ("reliability", [0.5, 0.9]),
+        ("reliability", [[0.5]]),
+        ("reliability", [[0.5, True]]),
+        ("reliability", [[0.5, float("nan")]]),
+        ("reliability", [[0.5, 1.5]]),
+        ("reliability", [[0.5, 0.8], [0.5, 0.9]]),
+        ("reliability", [[0.5, 0.8], [0.9, 0.7]]),
         ("view", "fisheye"),
         ("view", 3),
         ("prompt_template", "no field"),

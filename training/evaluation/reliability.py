@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 BINS = 10
+# Points that rest on fewer answers are joined with their neighbours.
+MIN_ANSWERS = 20
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,28 @@ class Reliability:
     ece: float
 
 
+def precision_points(
+    probabilities: Sequence[float], right: Sequence[bool]
+) -> tuple[tuple[float, float], ...]:
+    """Points (seg_probability, share of right answers), as `lisa.json` stores them.
+
+    Neighbours whose share falls as seg_probability rises are pooled until none does (isotonic
+    regression by pooling adjacent violators; Zadrozny and Elkan, KDD 2002). Empty where all answers
+    are right or all are wrong: nothing can be learnt from such.
+    """
+    curve = reliability(probabilities, right)
+    points: list[Bin] = []
+    for each in () if curve is None else curve.bins:
+        points.append(each)
+        while len(points) > 1 and (
+            points[-2].present >= points[-1].present or points[-2].count < MIN_ANSWERS
+        ):
+            points.append(_pooled(points.pop(), points.pop()))
+    while len(points) > 1 and points[-1].count < MIN_ANSWERS:
+        points.append(_pooled(points.pop(), points.pop()))
+    return tuple((point.confidence, point.present) for point in points)
+
+
 def reliability(probabilities: Sequence[float], present: Sequence[bool]) -> Reliability | None:
     """The curve of answers with these probabilities; None unless both kinds are among them."""
     if all(present) or not any(present):
@@ -58,3 +82,18 @@ def reliability(probabilities: Sequence[float], present: Sequence[bool]) -> Reli
     )
     error = sum(b.count * abs(b.confidence - b.present) for b in bins) / len(confidence)
     return Reliability(bins, float(error))
+
+
+def _pooled(upper: Bin, lower: Bin) -> Bin:
+    count = lower.count + upper.count
+
+    def mean(low: float, high: float) -> float:
+        return (low * lower.count + high * upper.count) / count
+
+    return Bin(
+        low=lower.low,
+        high=upper.high,
+        count=count,
+        confidence=mean(lower.confidence, upper.confidence),
+        present=mean(lower.present, upper.present),
+    )

@@ -7,7 +7,7 @@ import pytest
 from known_answers import absent, record
 
 from training.evaluation.figures import doubts, figures, set_figures
-from training.evaluation.reliability import reliability
+from training.evaluation.reliability import MIN_ANSWERS, precision_points, reliability
 from training.evaluation.room_figures import summary, table
 
 INF = float("inf")
@@ -79,6 +79,33 @@ def test_a_model_that_is_always_sure_errs_by_the_share_of_what_is_absent() -> No
 def test_without_both_kinds_there_is_no_curve() -> None:
     assert reliability([0.5], [True]) is None
     assert reliability([], []) is None
+
+
+def test_precision_points_follow_what_was_counted() -> None:
+    rng = np.random.default_rng(0)
+    probabilities = rng.uniform(size=20_000)
+    right = rng.uniform(size=20_000) < 0.8 * probabilities**2
+    points = np.array(precision_points(probabilities.tolist(), right.tolist()))
+    np.testing.assert_allclose(points[:, 1], 0.8 * points[:, 0] ** 2, atol=0.03)
+    assert (np.diff(points, axis=0) > 0).all()
+
+
+def test_precision_points_that_would_fall_are_pooled() -> None:
+    shares = {0.15: 0.2, 0.45: 0.6, 0.75: 0.4, 0.95: 1.0}  # of 100 answers each
+    probabilities = np.repeat(list(shares), 100)
+    right = np.concatenate([np.arange(100) < 100 * share for share in shares.values()])
+    points = precision_points(probabilities.tolist(), right.tolist())
+    np.testing.assert_allclose(points, [(0.15, 0.2), (0.6, 0.5), (0.95, 1.0)])
+
+
+def test_a_precision_point_rests_on_enough_answers() -> None:
+    n = MIN_ANSWERS
+    probabilities = [0.15] * n + [0.55] * (n - 1) + [0.75] * n + [0.95]
+    right = [False] * n + [True] * (2 * n)
+    points = precision_points(probabilities, right)
+    assert len(points) == 2
+    assert points[1] == pytest.approx((np.mean(probabilities[n:]), 1.0))
+    assert precision_points([0.9], [True]) == ()
 
 
 def test_the_summary_of_rooms_is_over_what_is_there() -> None:
