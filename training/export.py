@@ -70,7 +70,8 @@ def export(run: Path, out: Path, dtype: torch.dtype = torch.bfloat16) -> None:
         loaded = load_start(config.start, Path(work), config.seed)
         choose_trainable(loaded.model, config.lora, loaded.tokenizer.added_ids)
         take_learned(loaded.model, read_learned(state), state)
-        merge_lora(loaded.model)
+        if config.lora is not None:
+            merge_lora(loaded.model)
         loaded.model.to(dtype).eval()
         settings = _settings(loaded.settings, config, read_progress(state).step, room_seeds(run))
         save_checkpoint(
@@ -108,7 +109,9 @@ def _settings(
     known = [*seeds, *past.get("room_seeds", [])]
     if known:
         made["room_seeds"] = [min(known), max(known)]
-    return dataclasses.replace(settings, found_threshold=None, provenance={**past, **made})
+    return dataclasses.replace(
+        settings, found_threshold=None, reliability=(), provenance={**past, **made}
+    )
 
 
 def _probe(loaded: LoadedLisa) -> Segmentation:

@@ -7,13 +7,12 @@ decoder.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+import logging
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from peft import LoraConfig, inject_adapter_in_model
-from peft.tuners.lora import LoraLayer
-from peft.utils.other import TrainableTokensWrapper
 from torch import nn
 
 from lisa_ros.model.lisa import LisaForCausalLM
@@ -61,6 +60,10 @@ def choose_trainable(
 
 def merge_lora(model: LisaForCausalLM) -> None:
     """Add the adapters to the weights that they adapt, and remove them, in place."""
+    with _without_kernel_advice():
+        from peft.tuners.lora import LoraLayer
+        from peft.utils.other import TrainableTokensWrapper
+
     for name, module in list(model.named_modules()):
         if isinstance(module, LoraLayer):
             module.merge(safe_merge=True)
@@ -76,6 +79,9 @@ def merge_lora(model: LisaForCausalLM) -> None:
 def _add_adapters(
     model: LisaForCausalLM, settings: LoraSettings, new_tokens: Sequence[int]
 ) -> None:
+    with _without_kernel_advice():
+        from peft import LoraConfig, inject_adapter_in_model
+
     rows = None
     if settings.token_rows == "new":
         rows = {"embed_tokens": list(new_tokens), "lm_head": list(new_tokens)}
@@ -87,3 +93,22 @@ def _add_adapters(
         trainable_token_indices=rows,
     )
     inject_adapter_in_model(config, model)
+
+
+@contextlib.contextmanager
+def _without_kernel_advice() -> Iterator[None]:
+    """For importing peft, which takes seconds and imports bitsandbytes wherever it is installed.
+
+    On some CPUs that then warns of a faster kernel for 4-bit layers, which it did not find. Who has
+    such layers hears of it, since `quantise` imports bitsandbytes first.
+    """
+    log = logging.getLogger("bitsandbytes.backends.cpu.ops")
+    log.addFilter(_is_no_kernel_advice)
+    try:
+        yield
+    finally:
+        log.removeFilter(_is_no_kernel_advice)
+
+
+def _is_no_kernel_advice(record: logging.LogRecord) -> bool:
+    return not record.getMessage().startswith("Failed to load CPU gemm_4bit_forward")

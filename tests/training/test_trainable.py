@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from random_lisa import random_lisa
@@ -10,6 +15,20 @@ from torch import Tensor
 from lisa_ros.model.lisa import LisaForCausalLM
 from training.trainable import LoraSettings, choose_trainable, merge_lora
 
+TESTS = Path(__file__).parents[1]
+# Imports are counted in a process of its own.
+PROGRAM = """
+import sys
+import training.export
+from random_lisa import random_lisa
+from training.trainable import LoraSettings, choose_trainable
+
+model = random_lisa(0).model
+choose_trainable(model, None)
+assert not {"peft", "bitsandbytes"} & set(sys.modules)
+choose_trainable(model, LoraSettings(rank=2))
+assert "peft" in sys.modules
+"""
 IDS = torch.tensor([[1, 5, 9, 30]])
 
 
@@ -103,3 +122,17 @@ def test_only_rows_of_new_tokens_learn_where_that_is_asked() -> None:
     torch.testing.assert_close(merged, adapted)
     assert not torch.allclose(merged[..., 704:], logits[..., 704:])
     torch.testing.assert_close(merged[..., :704], logits[..., :704])
+
+
+@pytest.mark.slow
+def test_peft_comes_with_lora_and_without_advice_about_4_bits() -> None:
+    environment = {**os.environ, "PYTHONPATH": f"{TESTS.parent}{os.pathsep}{TESTS}"}
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "gemm_4bit" not in done.stderr
