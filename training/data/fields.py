@@ -30,13 +30,18 @@ def read_json(path: Path, encodings: tuple[str, ...] = ("utf-8-sig",)) -> object
         raise DatasetError(f"{path} is not usable JSON: {error}. Restore the file.") from error
 
 
-def _decode(path: Path, encodings: tuple[str, ...]) -> str:
+def read_content(path: Path) -> bytes:
+    """Read a file. Raises DatasetError where that is not possible."""
     try:
-        content = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise DatasetError(
             f"Cannot read {path}: {error.strerror}. Check the dataset's folder."
         ) from error
+
+
+def _decode(path: Path, encodings: tuple[str, ...]) -> str:
+    content = read_content(path)
     for encoding in encodings:
         try:
             return content.decode(encoding)

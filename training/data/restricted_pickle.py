@@ -13,6 +13,7 @@ import struct
 from pathlib import Path
 
 from lisa_ros.errors import DatasetError
+from training.data.fields import read_content
 
 _PLAIN = (
     *(pickle.PROTO, pickle.FRAME, pickle.STOP, pickle.MARK, pickle.POP, pickle.POP_MARK),
@@ -43,12 +44,7 @@ def load_plain_pickle(path: Path) -> object:
             plain data.
 
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DatasetError(
-            f"Cannot read {path}: {error.strerror}. Check the dataset's folder."
-        ) from error
+    content = read_content(path)
     try:
         return _PlainUnpickler(io.BytesIO(content), encoding="latin1").load()
     except KeyError as error:

@@ -223,6 +223,16 @@ def test_images_are_found_by_any_suffix_in_any_case(tmp_path: Path) -> None:
 Change = Callable[[dict[str, Any]], None]
 
 
+def _changed(tmp_path: Path, change: Change) -> tuple[Path, Path]:
+    """A copy of ReasonSeg with one annotation changed, and the path of that."""
+    folder = _copied(tmp_path)
+    path = folder / "train" / "31_train_0.json"
+    annotation = json.loads(path.read_text())
+    change(annotation)
+    path.write_text(json.dumps(annotation))
+    return folder, path
+
+
 def _set_shape(**values: object) -> Change:
     return lambda annotation: annotation["shapes"][0].update(values)
 
@@ -252,11 +262,7 @@ def _set_shape(**values: object) -> Change:
 def test_a_malformed_annotation_is_found_and_not_sampled(
     tmp_path: Path, change: Change, expected: str
 ) -> None:
-    folder = _copied(tmp_path)
-    path = folder / "train" / "31_train_0.json"
-    annotation = json.loads(path.read_text())
-    change(annotation)
-    path.write_text(json.dumps(annotation))
+    folder, path = _changed(tmp_path, change)
     (problem,) = _problems(folder, tmp_path)
     assert (problem.severity, problem.path) == ("error", path)
     assert expected in problem.message
@@ -279,11 +285,7 @@ def test_a_malformed_annotation_is_found_and_not_sampled(
 def test_what_upstream_takes_without_complaint_is_a_warning(
     tmp_path: Path, change: Change, expected: str
 ) -> None:
-    folder = _copied(tmp_path)
-    path = folder / "train" / "31_train_0.json"
-    annotation = json.loads(path.read_text())
-    change(annotation)
-    path.write_text(json.dumps(annotation))
+    folder, path = _changed(tmp_path, change)
     (problem,) = _problems(folder, tmp_path)
     assert (problem.severity, problem.path) == ("warning", path)
     assert expected in problem.message
