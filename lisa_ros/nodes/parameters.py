@@ -147,6 +147,40 @@ class PerceptionParameters:
         "Fixed pose of the camera's optical frame in target_frame: x, y, z, qx, qy, qz, qw.",
         unit="m, unit quaternion",
     )
+    samples_dir: str = _parameter(
+        "",
+        "Folder of the lab dataset that save_sample stores answers in; it is made if it is not "
+        "there. Empty: nothing is stored.",
+        change=Change.ANY_TIME,
+    )
+    save_automatically: bool = _parameter(
+        False,
+        "Store NOT_FOUND answers, and those below save_below, without being asked.",
+        change=Change.ANY_TIME,
+    )
+    save_below: float = _parameter(
+        0.7,
+        "A FOUND answer with a smaller seg_probability is one to store automatically.",
+        unit="probability",
+        minimum=0.0,
+        maximum=1.0,
+        change=Change.ANY_TIME,
+    )
+    save_interval_s: float = _parameter(
+        10.0,
+        "Shortest time between two samples that are stored automatically.",
+        unit="s",
+        minimum=0.0,
+        maximum=86400.0,
+        change=Change.ANY_TIME,
+    )
+    max_samples: int = _parameter(
+        1000,
+        "Nothing is stored automatically once samples_dir holds so many samples.",
+        minimum=1,
+        maximum=1_000_000,
+        change=Change.ANY_TIME,
+    )
     autostart: bool = _parameter(
         True,
         "Configure and activate at the start, without a lifecycle manager.",

@@ -20,6 +20,8 @@ from lisa_ros.types import UInt8Array
 POLYGON = "polygon"
 TARGET_LABEL = "target"
 IGNORE_LABEL = "ignore"
+# A box to tick in labelme; unticked it says that nobody has looked at a robot's own answer.
+REVIEWED_FLAG = "reviewed"
 _OURS = (
     "text", "is_sentence", "no_target", "queries", "shapes", "imagePath", "imageWidth",
     "imageHeight",
@@ -83,6 +85,12 @@ class Annotation:
     def asked(self) -> tuple[Query, ...]:
         """What is asked of the image."""
         return self.queries or (self.query,)
+
+    @property
+    def awaits_review(self) -> bool:
+        """Whether this is a robot's own answer that nobody has confirmed or corrected yet."""
+        flags = self.other.get("flags")
+        return isinstance(flags, dict) and flags.get(REVIEWED_FLAG) is False
 
     def targets(self, query: Query) -> tuple[Shape, ...]:
         """The shapes that answer a query."""

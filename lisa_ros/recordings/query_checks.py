@@ -9,7 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from lisa_ros.errors import DatasetError
-from lisa_ros.recordings.annotation import POLYGON, TARGET_LABEL, Annotation, Query, Shape
+from lisa_ros.recordings.annotation import (
+    POLYGON,
+    REVIEWED_FLAG,
+    TARGET_LABEL,
+    Annotation,
+    Query,
+    Shape,
+)
 from lisa_ros.recordings.finding import Finding, error, warning
 from lisa_ros.recordings.polygon_mask import TARGET
 
@@ -29,6 +36,12 @@ def annotation_findings(path: Path, annotation: Annotation) -> Iterator[Finding]
         yield warning(path, "holds the image itself (imageData); switch that off in labelme")
     if not isinstance(annotation.other.get("version"), str):
         yield warning(path, "has no version as labelme writes it; save it in labelme once")
+    if annotation.awaits_review:
+        yield warning(
+            path,
+            "is a robot's own answer that nobody has reviewed; correct it in labelme and tick "
+            f"the flag {REVIEWED_FLAG!r} there",
+        )
     for number, shape in enumerate(annotation.shapes):
         yield from _shape_findings(path, f"shape {number}", shape, annotation)
     for query in (annotation.query, *annotation.queries):
