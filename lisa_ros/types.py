@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +36,25 @@ class Status(enum.IntEnum):
     TIMEOUT = 7
     REJECTED = 8
     ERROR = 9
+
+
+class PixelBox(NamedTuple):
+    """A rectangle of whole pixels: columns left to right, rows top to bottom, ends excluded."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        return self.right - self.left
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return self.bottom - self.top
 
 
 @dataclass(frozen=True)
@@ -101,6 +121,13 @@ class Segmentation:
     False, then, for a threshold of the user's own (which refuses all the same), without any (then a
     prompted answer is always `found`), and in generated mode, where the text decides. Where False,
     nobody has measured how often `found` is wrong. timings_ms: milliseconds by stage.
+
+    confidence: the share of calibrated answers at this seg_probability that were right when the
+    checkpoint was calibrated (what they asked for was there, and the IoU of the mask was 0.5 or
+    more); None for a refusal, and where nobody measured it. seen: the parts of the image that the
+    language model was shown, in the order it was asked about them. decoded_in: the part of the
+    image that masks and embeddings are about, as a close-up; None: the whole. Such an embedding
+    belongs to that part of later frames.
     """
 
     text: str
@@ -112,6 +139,9 @@ class Segmentation:
     found: bool
     calibrated: bool
     timings_ms: Mapping[str, float] = field(default_factory=dict)
+    confidence: float | None = None
+    seen: tuple[PixelBox, ...] = ()
+    decoded_in: PixelBox | None = None
 
 
 @dataclass(frozen=True)
