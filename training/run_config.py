@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from lisa_ros.errors import ConfigurationError
+from training.data.set_aside import VAL_SHARE
 from training.losses import LossWeights
 from training.objective import MaskGrid
 from training.trainable import LoraSettings
@@ -161,11 +162,27 @@ class RunConfig:
             raise ConfigurationError("4-bit weights cannot be split by ZeRO 3; use zero_stage: 2.")
         if self.watched and self.validation is None:
             raise ConfigurationError("`watched` sets are scored at validations; add `validation`.")
+        shares = {
+            str(source.options.get("val_share", VAL_SHARE))
+            for source in self._sources()
+            if source.kind == "llava_instruct"
+        }
+        if len(shares) > 1:
+            raise ConfigurationError(
+                f"llava_instruct has val_share {' and '.join(sorted(shares))}; give the "
+                "same everywhere, else the run learns what it is validated with."
+            )
         cached = [source for group in self.data for source in group.datasets if source.cache]
         if cached and self.features is None:
             raise ConfigurationError(
                 f"{cached[0].kind} has `cache: true`, but `features` names no folder to keep them."
             )
+
+    def _sources(self) -> list[Source]:
+        """Every dataset of the run."""
+        validation = [] if self.validation is None else [self.validation.data]
+        trained = [source for group in self.data for source in group.datasets]
+        return [*trained, *validation, *self.watched]
 
     def accumulation(self, world: int) -> int:
         """Micro-batches of each rank in a step.

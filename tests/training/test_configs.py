@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from random_lisa import write_random_lisa
 
 from lisa_ros.errors import CheckpointMismatchError, DatasetError
 from training.config import load_config
+from training.data.set_aside import VAL_SHARE, is_set_aside
 from training.dry_run import dry_run
 from training.ranks import ALONE
 from training.run_config import RunConfig
@@ -22,7 +24,6 @@ FIXTURES = Path(__file__).parent / "data" / "fixtures"
 TREE = {
     "semantic": ("ade20k", "cocostuff", "mapillary", "vlpart"),
     "refer": ("refer_seg",),
-    "llava": ("llava_dataset",),
     "reason_seg": ("fabricated",),
 }
 
@@ -43,6 +44,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             link = dataset / "coco" / "train2017" / image.name
             if not link.exists():
                 link.symlink_to(image)
+    _add_conversation_set_aside(dataset)
     llava, sam = write_llava_parts(weights)
     for name in ("LLaVA-Lightning-7B-v1-1", "llava-llama-2-13b-chat-lightning-preview"):
         (weights / name).symlink_to(llava)
@@ -51,6 +53,19 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_lab_dataset(tmp_path / "lab")
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def _add_conversation_set_aside(dataset: Path) -> None:
+    """The fixture's conversations, and the first once more about an image of the split "val"."""
+    path = Path("llava_dataset", "llava_instruct_150k.json")
+    items = json.loads((FIXTURES / "llava" / path).read_text(encoding="utf-8"))
+    names = (f"{number:012}" for number in range(1000))
+    name = next(name for name in names if is_set_aside(name, VAL_SHARE))
+    images = dataset / "coco" / "train2017"
+    (images / f"{name}.jpg").symlink_to(images / items[0]["image"])
+    items.append({**items[0], "image": f"{name}.jpg"})
+    (dataset / path).parent.mkdir()
+    (dataset / path).write_text(json.dumps(items), encoding="utf-8")
 
 
 def dry(path: Path, *overrides: str) -> RunConfig:
@@ -88,6 +103,16 @@ def test_its_recipe_is_the_papers(path: Path) -> None:
         }
         assert (config.steps, config.images_per_step) == (5000, 160)
         assert (config.optimisation.learning_rate, config.optimisation.warmup_steps) == (3e-4, 100)
+
+
+@pytest.mark.parametrize("path", RUNS, ids=lambda path: path.stem)
+def test_no_run_watches_conversations_that_it_learns(path: Path) -> None:
+    config = load_config(RunConfig, path)
+    learned = [source for group in config.data for source in group.datasets]
+    for watched in config.watched:
+        same = [s for s in learned if (s.kind, s.folder) == (watched.kind, watched.folder)]
+        assert all(source.split in (None, "train") for source in same)
+        assert not same or watched.split == "val"
 
 
 def test_a_dry_run_finds_what_is_missing(place: Path) -> None:

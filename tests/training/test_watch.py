@@ -37,14 +37,15 @@ def test_a_run_that_forgets_says_so(
 ) -> None:
     monkeypatch.setattr("training.watch.ANSWER_LOSS_RISE", -0.9)  # as if it had been a tenth before
     lab = {"kind": "lab", "folder": str(tmp_path / "kitchen"), "split": "val"}
-    talk = {"kind": "llava_instruct", "folder": str(CONVERSATIONS), "options": {"hold_out": False}}
+    talk = {"kind": "llava_instruct", "folder": str(CONVERSATIONS), "split": "val"}
+    talk["options"] = {"val_share": 0.5}
     path = write_run(tmp_path, validation={"data": lab, "every": 3}, watched=[talk])
     config = load_config(RunConfig, path)
     train(config, ALONE)
-    key = "llava_instruct_150k/answer_loss"
+    key = "llava_instruct_150k|val/answer_loss"
     told = {line["step"]: line[key] for line in losses(Path(config.out)) if key in line}
     assert list(told) == [2, 5]
     baseline = read_progress(newest_state(Path(config.out))).baseline
     assert list(baseline) == [key]
     assert baseline[key] != told[5]
-    assert capsys.readouterr().out.count("llava_instruct_150k worsened") == 2
+    assert capsys.readouterr().out.count("llava_instruct_150k|val worsened") == 2

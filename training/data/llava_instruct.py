@@ -7,7 +7,7 @@ turns alternate; `<image>` stands once, at the start or the end of the first hum
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -18,32 +18,57 @@ from training.data.fields import field, of_kind, read_json
 from training.data.image_file import image_problems, image_size
 from training.data.phrasing import checked_text
 from training.data.sample import Conversation, Problem, Sample, Turn
+from training.data.set_aside import VAL_SHARE, is_set_aside
 
+TRAIN, VAL = "train", "val"
 _HUMAN, _MODEL = "human", "gpt"
 
 
 class LlavaInstruct:
-    """Items of a LLaVA-Instruct file, one conversation each, without masks."""
+    """Items of a LLaVA-Instruct file, one conversation each, without masks.
 
-    def __init__(self, instructions: Path, images: Path) -> None:
+    The file has no splits. "val" are the items about a share of the images, which a hash of their
+    names chooses, so that no image is in both; "train" are all others.
+    """
+
+    def __init__(
+        self,
+        instructions: Path,
+        images: Path,
+        split: str | None = None,
+        val_share: float = VAL_SHARE,
+    ) -> None:
         """Read the file (about 0.5 GB of memory for the 150k items).
 
+        split: "train" or "val"; None: every item. val_share: 0 to 1, of the images.
+
         Raises:
-            DatasetError: the file is missing, malformed or empty.
+            DatasetError: the file is missing, malformed or empty, or has nothing in this split.
 
         """
-        self._file, self._images = instructions, images
-        self._items = of_kind(read_json(instructions), list, str(instructions))
-        if not self._items:
+        self._file, self._images, self._split = instructions, images, split
+        items = of_kind(read_json(instructions), list, str(instructions))
+        if not items:
             raise DatasetError(f"{instructions} is an empty list; download it again.")
+        self._items = {
+            number: item
+            for number, item in enumerate(items)
+            if split is None or (split == VAL) == _is_set_aside(item, val_share)
+        }
+        self._numbers = tuple(self._items)
+        if not self._items:
+            raise DatasetError(
+                f"None of the {len(items)} items of {instructions} is in {split!r}: val_share is "
+                f"{val_share}. Choose another, and the same wherever this file is opened."
+            )
 
     @property
     def name(self) -> str:
-        """The file's stem, "llava_instruct_150k"."""
-        return self._file.stem
+        """Such as "llava_instruct_150k|train"; the file's stem alone for every item."""
+        return self._file.stem if self._split is None else f"{self._file.stem}|{self._split}"
 
     def __len__(self) -> int:
-        return len(self._items)
+        return len(self._numbers)
 
     def sample(self, index: int, rng: np.random.Generator) -> Sample:
         """The conversation of this item; nothing is drawn.
@@ -54,7 +79,7 @@ class LlavaInstruct:
         """
         del rng
         image, where = self._image(index), self._where(index)
-        turns = checked_conversation(_values(self._items[index], where), where)
+        turns = checked_conversation(self._values(index), where)
         masks = np.zeros((0, *image_size(image)), np.uint8)
         return Sample(self.name, image, (turns,), masks)
 
@@ -66,14 +91,14 @@ class LlavaInstruct:
 
         """
         every = range(len(self))
-        turns = sum(len(_values(self._items[i], self._where(i))) for i in every)
+        turns = sum(len(self._values(index)) for index in every)
         images = {self._image(index) for index in every}
         return {"conversations": len(self), "images": len(images), "turns": turns}
 
     def coco_numbers(self) -> tuple[int | None, ...]:
         """COCO's number of each item's image; None for one that is not of COCO, or not said."""
-        images = (item.get("image") if isinstance(item, dict) else None for item in self._items)
-        return tuple(coco_number(i) if isinstance(i, str) else None for i in images)
+        images = map(_image_named, self._items.values())
+        return tuple(None if image is None else coco_number(image) for image in images)
 
     def problems(self) -> Iterator[Problem]:
         """Read every item, and decode every image once."""
@@ -82,27 +107,42 @@ class LlavaInstruct:
             where = self._where(index)
             try:
                 images.add(self._image(index))
-                checked_conversation(_values(self._items[index], where), where)
+                checked_conversation(self._values(index), where)
             except DatasetError as error:
                 yield Problem("error", self._file, str(error))
         for image in sorted(images):
             yield from image_problems(image)
 
     def _image(self, index: int) -> Path:
-        return self._images / field(self._items[index], "image", str, self._where(index))
+        return self._images / field(self._item(index), "image", str, self._where(index))
+
+    def _values(self, index: int) -> list[tuple[str, str]]:
+        """(speaker, words) of an item's turns, from the first human one on."""
+        where = self._where(index)
+        turns = [
+            (field(turn, "from", str, where), field(turn, "value", str, where))
+            for turn in field(self._item(index), "conversations", list, where)
+        ]
+        # As upstream: a conversation that the model opens goes on without its opening.
+        return turns[1:] if turns and turns[0][0] == _MODEL else turns
+
+    def _item(self, index: int) -> object:
+        return self._items[self._numbers[index]]
 
     def _where(self, index: int) -> str:
-        return f"item {index} of {self._file}"
+        """For people: the item's place in the file."""
+        return f"item {self._numbers[index]} of {self._file}"
 
 
-def _values(item: object, where: str) -> list[tuple[str, str]]:
-    """(speaker, words) of an item's turns, from the first human one on."""
-    turns = [
-        (field(turn, "from", str, where), field(turn, "value", str, where))
-        for turn in field(item, "conversations", list, where)
-    ]
-    # As upstream: a conversation that the model opens goes on without its opening.
-    return turns[1:] if turns and turns[0][0] == _MODEL else turns
+def _image_named(item: object) -> str | None:
+    """The image of an item; None where it is malformed, which shows when it is read."""
+    image = item.get("image") if isinstance(item, dict) else None
+    return image if isinstance(image, str) else None
+
+
+def _is_set_aside(item: object, share: float) -> bool:
+    image = _image_named(item)
+    return image is not None and is_set_aside(PurePosixPath(image).stem, share)
 
 
 def checked_conversation(turns: list[tuple[str, str]], where: str) -> Conversation:

@@ -13,6 +13,7 @@ from typing import Literal
 from lisa_ros.errors import ConfigurationError
 from lisa_ros.model.prompts import DEFAULT_PROMPT_TEMPLATE
 from training.data.phrasing import QUESTIONS_PER_IMAGE
+from training.data.set_aside import VAL_SHARE
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,21 @@ class CocoOptions(AskedAsUpstream):
 
 @dataclass(frozen=True)
 class ConversationOptions:
-    """Of LLaVA-Instruct, whose conversations are asked as they are."""
+    """Of LLaVA-Instruct, whose conversations are asked as they are.
+
+    val_share: of the images, whose conversations are the split "val" instead of "train".
+    """
 
     hold_out: bool = True
+    val_share: float = VAL_SHARE
+
+    def __post_init__(self) -> None:
+        """Refuse what is no share."""
+        if not 0 <= self.val_share < 1:
+            raise ConfigurationError(
+                f"val_share is {self.val_share}; expected at least 0, which trains on everything, "
+                "and less than 1."
+            )
 
 
 @dataclass(frozen=True)

@@ -169,12 +169,15 @@ def _pascal_part(folder: Path, split: str | None, options: AskedAsUpstream) -> I
 
 
 def _llava_instruct(folder: Path, split: str | None, options: ConversationOptions) -> ImageDataset:
-    from training.data.llava_instruct import LlavaInstruct
+    from training.data.llava_instruct import VAL, LlavaInstruct
 
-    _train_only(split)
+    split = split or TRAIN
+    if split not in (TRAIN, VAL):
+        raise ConfigurationError(f"llava_instruct has the splits train and val, not {split!r}.")
     instructions = folder / "llava_dataset" / "llava_instruct_150k.json"
-    items = LlavaInstruct(instructions, folder / "coco" / "train2017")
-    return _held_out(items, folder, options.hold_out)
+    images = folder / "coco" / "train2017"
+    items = LlavaInstruct(instructions, images, split, options.val_share)
+    return _held_out(items, folder, options.hold_out and split == TRAIN)
 
 
 def _reason_seg(folder: Path, split: str | None, options: ReasonSegOptions) -> ImageDataset:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from lisa_ros.errors import ConfigurationError, DatasetError
-from training.data.held_out import evaluated_coco_images
-from training.data.kept_images import KeptImages
-from training.data.llava_instruct import LlavaInstruct
+from lisa_ros.errors import ConfigurationError
+from training.data.llava_instruct import VAL, LlavaInstruct
 from training.data.registry import open_dataset
 from training.data.sample import ImageDataset
 from training.evaluation.asked import EvaluationSet
@@ -38,13 +36,12 @@ def open_sets(
 def open_conversations(dataset_dir: Path | None, where: Sequence[str]) -> ImageDataset:
     """Open plain conversations: a LLaVA-Instruct file and its images, or the held-out ones.
 
-    where: file and folder of images; or nothing, for the items of `dataset_dir`'s
-    llava_instruct_150k.json about images that referring sets are evaluated on, which this
-    project's trainer leaves out (upstream's does not).
+    where: file and folder of images; or nothing, for the "val" of `dataset_dir`'s
+    llava_instruct_150k.json, which this project's trainer sets aside (upstream's does not).
 
     Raises:
         ConfigurationError: neither a file with its images, nor a tree.
-        DatasetError: the file is missing, malformed or empty, or no item is held out.
+        DatasetError: the file is missing, malformed or empty, or no item is set aside.
 
     """
     if len(where) == 2:
@@ -54,14 +51,4 @@ def open_conversations(dataset_dir: Path | None, where: Sequence[str]) -> ImageD
             f"--talk got {len(where)} values; expected a LLaVA-Instruct file and the folder of its "
             "images, or none together with --dataset-dir."
         )
-    dataset = open_dataset("llava_instruct", dataset_dir, options={"hold_out": False})
-    assert isinstance(dataset, LlavaInstruct)
-    evaluated = evaluated_coco_images(dataset_dir / "refer_seg")
-    kept = [i for i, number in enumerate(dataset.coco_numbers()) if number in evaluated]
-    if not kept:
-        raise DatasetError(
-            f"No conversation of {dataset_dir} is about an image that a referring set in "
-            f"{dataset_dir / 'refer_seg'} is evaluated on. Name a file of conversations that "
-            "training did not see: --talk FILE IMAGES."
-        )
-    return KeptImages(dataset, kept)
+    return open_dataset("llava_instruct", dataset_dir, VAL)

@@ -111,6 +111,6 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         metavar="FILE IMAGES",
         help="LLaVA-Instruct conversations that training did not see; without values those in "
-        "--dataset-dir about images that referring sets are evaluated on",
+        "--dataset-dir that this project's configurations set aside",
     )
     talk.add_argument("--talk-count", type=int, default=_DEFAULT_CONVERSATIONS, metavar="N")

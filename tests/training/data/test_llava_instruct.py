@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from lisa_ros.errors import DatasetError
+from lisa_ros.errors import ConfigurationError, DatasetError
 from training.data.llava_instruct import LlavaInstruct
+from training.data.registry import open_dataset
+from training.data.set_aside import VAL_SHARE, is_set_aside
 
 FIXTURES = Path(__file__).parent / "fixtures" / "llava"
 IMAGES = FIXTURES / "coco" / "train2017"
@@ -105,3 +108,62 @@ def test_a_file_without_items_is_an_error(tmp_path: Path, content: str) -> None:
     path.write_text(content)
     with pytest.raises(DatasetError, match=r"llava_instruct_150k\.json"):
         LlavaInstruct(path, IMAGES)
+
+
+def _about(number: int) -> dict[str, object]:
+    return {**_item(*GOOD), "image": f"{number:012}.jpg"}
+
+
+def _images(dataset: LlavaInstruct) -> set[int]:
+    numbers = {number for number in dataset.coco_numbers() if number is not None}
+    assert len(numbers) == len(dataset) / 2
+    return numbers
+
+
+def test_training_and_validation_share_no_image_and_lack_none(tmp_path: Path) -> None:
+    items = [_about(number) for number in [*range(1000)] * 2]
+    random.Random(0).shuffle(items)
+    whole = _opened(tmp_path, *items)
+    path = tmp_path / f"{whole.name}.json"
+    earlier: set[int] = set()
+    for share in (0.01, 0.05, 0.3):
+        train, val = (_images(LlavaInstruct(path, IMAGES, s, share)) for s in ("train", "val"))
+        assert not train & val
+        assert train | val == set(range(1000))
+        assert len(val) == pytest.approx(1000 * share, rel=0.4)
+        assert earlier < val  # what a smaller share sets aside is never trained on with a larger
+        earlier = val
+    assert _images(LlavaInstruct(path, IMAGES, "train", 0.0)) == set(range(1000))
+
+
+def test_what_is_set_aside_is_so_for_ever() -> None:
+    set_aside = [n for n in range(400) if is_set_aside(f"{n:012}", VAL_SHARE)]
+    assert set_aside == [176, 203, 277]
+
+
+def test_splits_by_name_and_share() -> None:
+    whole = LlavaInstruct(FIXTURES / "llava_dataset" / "llava_instruct_150k.json", IMAGES)
+    options = {"val_share": 0.5, "hold_out": False}
+    train, val = (open_dataset("llava_instruct", FIXTURES, s, options) for s in ("train", "val"))
+    assert (train.name, val.name) == (f"{whole.name}|train", f"{whole.name}|val")
+    rng = np.random.default_rng(0)
+    assert [d.sample(0, rng).image.name for d in (train, val)] == [
+        "000000000009.jpg",
+        "000000000025.jpg",
+    ]
+    for dataset, turns in ((train, 4), (val, 2)):
+        assert dataset.counts() == {"conversations": 1, "images": 1, "turns": turns}
+    with pytest.raises(DatasetError, match=r"None of the 2 items .*'val': val_share is 0\.01\."):
+        open_dataset("llava_instruct", FIXTURES, "val")
+    with pytest.raises(ConfigurationError, match="train and val, not 'test'"):
+        open_dataset("llava_instruct", FIXTURES, "test")
+    with pytest.raises(ConfigurationError, match=r"val_share is 1\.0; expected at least 0"):
+        open_dataset("llava_instruct", FIXTURES, options={"val_share": 1.0})
+
+
+def test_an_item_is_told_by_its_place_in_the_file(tmp_path: Path) -> None:
+    whole = _opened(tmp_path, _item(*GOOD) | {"image": "000000000025.jpg"}, "an item")
+    train = LlavaInstruct(tmp_path / f"{whole.name}.json", IMAGES, "train", 0.5)
+    assert len(train) == 1
+    (problem,) = train.problems()
+    assert "item 1 of" in problem.message

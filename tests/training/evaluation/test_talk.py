@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from lisa_ros.recordings.image_files import read_color
 from training.collate import Collator
 from training.data.llava_instruct import LlavaInstruct
 from training.data.sample import Turn
+from training.data.set_aside import VAL_SHARE, is_set_aside
 from training.evaluation.csv_table import to_csv
 from training.evaluation.opening import open_conversations
 from training.evaluation.talk import Talker, TalkRecord, read_talk, talk, talk_doubts, talk_figures
@@ -132,16 +134,15 @@ def test_no_conversations_are_an_error(talker: Talker) -> None:
         talk(talker, Nothing())
 
 
-def test_held_out_conversations_are_those_about_evaluated_images(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    tree = Path(__file__).parents[1] / "data" / "fixtures" / "llava"
-    monkeypatch.setattr("training.evaluation.opening.evaluated_coco_images", lambda _: {9})
-    held_out = open_conversations(tree, [])
-    rng = np.random.default_rng(0)
-    assert {held_out.sample(i, rng).image.name for i in range(len(held_out))} == {
-        "000000000009.jpg"
-    }
-    monkeypatch.setattr("training.evaluation.opening.evaluated_coco_images", lambda _: {7})
-    with pytest.raises(DatasetError, match="No conversation"):
-        open_conversations(tree, [])
+def test_held_out_conversations_are_those_that_training_sets_aside(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="is in 'val'"):
+        open_conversations(LLAVA, [])
+    (tmp_path / "llava_dataset").mkdir()
+    file = LLAVA / "llava_dataset" / "llava_instruct_150k.json"
+    items = json.loads(file.read_text(encoding="utf-8"))
+    (set_aside,) = (n for n in range(200) if is_set_aside(f"{n:012}", VAL_SHARE))
+    items.append({**items[0], "image": f"{set_aside:012}.jpg"})
+    (tmp_path / "llava_dataset" / file.name).write_text(json.dumps(items))
+    held_out = open_conversations(tmp_path, [])
+    assert isinstance(held_out, LlavaInstruct)
+    assert held_out.coco_numbers() == (set_aside,)
