@@ -104,6 +104,8 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
             return float(value)
         except ValueError:
             pass
+    if hint is bool and not isinstance(value, bool):
+        raise ConfigurationError(f"{where} is {value!r}; choose true or false.")
     if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
         raise ConfigurationError(f"{where} should be {hint.__name__}, got {value!r}.")
     return value

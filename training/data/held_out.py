@@ -90,8 +90,18 @@ def without_evaluated(dataset: ImageDataset, refer_seg: Path) -> ImageDataset:
 
     """
     if not isinstance(dataset, OnCoco):
-        raise DatasetError(f"{dataset.name} has no images of COCO, so none can be held out.")
-    evaluated = evaluated_coco_images(refer_seg)
+        raise DatasetError(
+            f"{dataset.name} has no images of COCO, so none can be held out. Open it with the "
+            "option hold_out: false."
+        )
+    try:
+        evaluated = evaluated_coco_images(refer_seg)
+    except DatasetError as error:
+        raise DatasetError(
+            f"{error} Of {dataset.name}, images that the referring sets in {refer_seg} are "
+            "evaluated on are left out: mend or remove that set, or open this one with the option "
+            "hold_out: false."
+        ) from error
     numbers = dataset.coco_numbers()
     kept = [index for index, number in enumerate(numbers) if number not in evaluated]
     _LOG.info(

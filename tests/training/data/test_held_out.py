@@ -89,8 +89,16 @@ def test_train_splits_of_referring_sets_lose_what_others_test(tmp_path: Path) ->
 
 def test_only_sets_on_coco_can_be_held_out(tree: Path) -> None:
     rooms = type("Rooms", (), {"name": "rooms|train"})()
-    with pytest.raises(DatasetError, match=r"rooms\|train has no images of COCO"):
+    with pytest.raises(DatasetError, match=r"rooms\|train has no images of COCO.*hold_out: false"):
         without_evaluated(rooms, tree)
+
+
+def test_what_to_do_is_said_where_the_refs_to_hold_out_are_unreadable(tree: Path) -> None:
+    (tree / "refer_seg" / "refcoco+").mkdir(parents=True)
+    evaluated_coco_images.cache_clear()
+    with pytest.raises(DatasetError, match=r"refcoco\+.*cocostuff.*hold_out: false"):
+        open_dataset("cocostuff", tree)
+    assert len(open_dataset("cocostuff", tree, options={"hold_out": False})) > 0
 
 
 @pytest.mark.parametrize(
@@ -118,7 +126,8 @@ def test_an_unknown_option_names_those_there_are(tmp_path: Path, kind: str) -> N
     [
         ("ade20k", {"max_questions": 0}, "max_questions is 0"),
         ("ade20k", {"max_questions": "many"}, "should be int"),
-        ("mapillary", {"upstream_compat": 1}, "should be bool"),
+        ("mapillary", {"upstream_compat": 1}, "choose true or false"),
+        ("cocostuff", {"hold_out": ["refcoco"]}, "choose true or false"),
         ("lab", {"reason_only_share": 2.0}, "0 to 1"),
         ("scannet", {"target": "panoptic"}, "instance, semantic"),
         ("scannet", {"every": 0}, "every"),
