@@ -16,11 +16,12 @@ import pytest
 CHECKOUT = Path(__file__).resolve().parents[1]
 ROOTS = ("lisa_ros", "training", "benchmarks")
 
-VALUES = {"types", "errors", "durable_files"}
+VALUES = {"types", "errors", "diagnosis", "durable_files"}
 # A part may import itself, `lisa_ros` itself (its version), and the parts named here.
 MAY_IMPORT = {
     "types": set(),
     "errors": set(),
+    "diagnosis": set(),
     "durable_files": set(),
     "model": VALUES,
     "inference": VALUES | {"model"},
@@ -39,6 +40,7 @@ TORCH = {"torch", "transformers", "peft", "segment_anything", "safetensors", "se
 MUST_NOT_IMPORT = {
     "types": ROS | TORCH | {"open3d"},
     "errors": ROS | TORCH | {"open3d"},
+    "diagnosis": ROS | TORCH | {"open3d"},
     "durable_files": ROS | TORCH | {"open3d"},
     "model": ROS | {"open3d"},
     "inference": ROS | {"open3d"},
@@ -50,7 +52,7 @@ MUST_NOT_IMPORT = {
     "benchmarks": ROS,
     "nodes": set(),
 }
-NUMPY_ONLY = ("types", "errors", "durable_files", "geometry")
+NUMPY_ONLY = ("types", "errors", "diagnosis", "durable_files", "geometry")
 NAMED_OTHERWISE = {"pillow": "PIL", "pyyaml": "yaml", "open3d_cpu": "open3d"}
 # Brought by rclpy, or there only where a ROS 2 distribution is installed.
 FROM_ROS_ITSELF = {

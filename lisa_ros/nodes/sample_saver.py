@@ -32,7 +32,7 @@ class SavingRules:
     """What the node's parameters say about saving.
 
     folder: None where nothing can be saved. automatically: whether answers are saved by themselves,
-    which is if they found nothing, or if seg_probability is below `sure_from`; at most one in
+    which is if they found nothing, or if they are less confident than `sure_from`; at most one in
     interval_s, and none once the folder holds most_samples.
     """
 
@@ -177,6 +177,8 @@ def worth_saving(answer: Answer, rules: SavingRules) -> str:
         return ""
     if answer.status is Status.NOT_FOUND:
         return "not found"
-    unsure = segmentation.seg_probability < rules.sure_from
+    confidence = segmentation.confidence
+    if confidence is None:  # nobody measured it
+        confidence = segmentation.seg_probability
     found = answer.status in (Status.FOUND, Status.NO_DEPTH)
-    return "low confidence" if found and unsure else ""
+    return "low confidence" if found and confidence < rules.sure_from else ""
