@@ -12,11 +12,13 @@ import numpy as np
 import numpy.typing as npt
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
 from rclpy.node import Node
+from rclpy.publisher import Publisher
 from rclpy.qos import qos_profile_sensor_data
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
 from lisa_ros.errors import SimulationError
+from lisa_ros.nodes.image_compression import depth_png_message, jpeg_message
 from lisa_ros.nodes.images import message_from_array
 from lisa_ros.nodes.process import run_node
 from lisa_ros.simulation.noise import sense_depth, sense_image
@@ -24,6 +26,7 @@ from lisa_ros.simulation.room import Room, generate_room
 from lisa_ros.types import Float32Array, Intrinsics
 
 DEPTH_ENCODINGS = ("16UC1", "32FC1")
+TRANSPORTS = ("raw", "compressed")
 
 
 class SimulatedCamera(Node):
@@ -38,11 +41,12 @@ class SimulatedCamera(Node):
         seed = int(self.get_parameter("seed").value)
         self._room = self._generate(seed, str(self.get_parameter("preset").value))
         self._rng = np.random.default_rng(seed)
-        self._image = self.create_publisher(Image, "image", qos_profile_sensor_data)
+        self._compressed = self._is_compressed()
+        self._image = self._publisher("image", "compressed")
         self._info = self.create_publisher(CameraInfo, "camera_info", qos_profile_sensor_data)
         self._depth = None
         if not self.get_parameter("without_depth").value:
-            self._depth = self.create_publisher(Image, "depth", qos_profile_sensor_data)
+            self._depth = self._publisher("depth", "compressedDepth")
         self.create_timer(1.0 / float(self.get_parameter("rate_hz").value), self._publish)
         height, width = self._room.image.shape[:2]
         self.get_logger().info(f"room {seed}: {width}x{height}, {len(self._room.objects)} objects")
@@ -68,8 +72,32 @@ class SimulatedCamera(Node):
             "16UC1 (millimetres) or 32FC1 (metres).",
             additional_constraints=f"One of {', '.join(DEPTH_ENCODINGS)}.",
         )
+        declare(
+            "image_transport",
+            "raw",
+            "raw, or compressed: image/compressed (JPEG) and depth/compressedDepth (PNG).",
+            additional_constraints=f"One of {', '.join(TRANSPORTS)}.",
+        )
         declare("frame_id", "camera_color_optical_frame", "The camera's optical frame.")
         declare("without_depth", False, "Leave depth out, as a camera for colour only.")
+
+    def _is_compressed(self) -> bool:
+        transport = self.get_parameter("image_transport").value
+        if transport not in TRANSPORTS:
+            raise SimulationError(f"image_transport is {transport!r}; expected one of {TRANSPORTS}")
+        if transport == "compressed" and self._depth_encoding != "16UC1":
+            raise SimulationError(
+                f"image_transport is compressed and depth_encoding {self._depth_encoding!r}; this "
+                "camera compresses 16UC1 only"
+            )
+        return bool(transport == "compressed")
+
+    def _publisher(self, stream: str, transport: str) -> Publisher:
+        if self._compressed:
+            # As image_transport does it: below the name that the stream was remapped to.
+            topic = f"{self.resolve_topic_name(stream)}/{transport}"
+            return self.create_publisher(CompressedImage, topic, qos_profile_sensor_data)
+        return self.create_publisher(Image, stream, qos_profile_sensor_data)
 
     def _generate(self, seed: int, preset: str) -> Room:
         if self._depth_encoding not in DEPTH_ENCODINGS:
@@ -84,11 +112,20 @@ class SimulatedCamera(Node):
         if self._noise:
             image = sense_image(image, self._rng)
             depth_m = sense_depth(depth_m, self._room.intrinsics, self._rng)
-        self._image.publish(message_from_array(image, "rgb8", header))
+        self._image.publish(
+            jpeg_message(image, header)
+            if self._compressed
+            else message_from_array(image, "rgb8", header)
+        )
         self._info.publish(camera_info_message(self._room.intrinsics, header))
         if self._depth is not None:
-            values = depth_m if self._depth_encoding == "32FC1" else millimetres(depth_m)
-            self._depth.publish(message_from_array(values, self._depth_encoding, header))
+            self._depth.publish(self._depth_message(depth_m, header))
+
+    def _depth_message(self, depth_m: Float32Array, header: Header) -> Image | CompressedImage:
+        if self._compressed:
+            return depth_png_message(millimetres(depth_m), header)
+        values = depth_m if self._depth_encoding == "32FC1" else millimetres(depth_m)
+        return message_from_array(values, self._depth_encoding, header)
 
 
 def millimetres(depth_m: Float32Array) -> npt.NDArray[np.uint16]:
