@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -18,12 +19,16 @@ class Severity(enum.StrEnum):
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """One finding: what was looked at, what was found, and what to do (empty: nothing)."""
+    """One finding: what was looked at, what was found, and what to do (empty: nothing).
+
+    details: lines with what stands behind it.
+    """
 
     severity: Severity
     subject: str
     finding: str
     cure: str = ""
+    details: tuple[str, ...] = ()
 
     def to_line(self) -> str:
         """Return it as one line of JSON."""
@@ -35,19 +40,20 @@ class Diagnosis:
         values = json.loads(line)
         if not isinstance(values, dict):
             raise ValueError(f"got {line[:80]!r}, expected a JSON object")
-        return cls(**{**values, "severity": Severity(values.get("severity"))})
+        values["severity"] = Severity(values.get("severity"))
+        return cls(**{**values, "details": tuple(values.get("details", ()))})
 
 
-def ok(subject: str, finding: str) -> Diagnosis:
+def ok(subject: str, finding: str, details: Iterable[str] = ()) -> Diagnosis:
     """Nothing to do."""
-    return Diagnosis(Severity.OK, subject, finding)
+    return Diagnosis(Severity.OK, subject, finding, details=tuple(details))
 
 
-def warning(subject: str, finding: str, cure: str) -> Diagnosis:
+def warning(subject: str, finding: str, cure: str, details: Iterable[str] = ()) -> Diagnosis:
     """It may be meant, or hurt later."""
-    return Diagnosis(Severity.WARNING, subject, finding, cure)
+    return Diagnosis(Severity.WARNING, subject, finding, cure, tuple(details))
 
 
-def broken(subject: str, finding: str, cure: str) -> Diagnosis:
+def broken(subject: str, finding: str, cure: str, details: Iterable[str] = ()) -> Diagnosis:
     """It cannot work like this."""
-    return Diagnosis(Severity.BROKEN, subject, finding, cure)
+    return Diagnosis(Severity.BROKEN, subject, finding, cure, tuple(details))

@@ -1,0 +1,150 @@
+"""The half of `lisa doctor` that needs ROS: what perception nodes say, and how they are wired.
+
+Listens to /diagnostics and looks at the graph for a while, then prints one JSON object a line (see
+`lisa_ros.diagnosis`). The exit code is 1 if something is broken.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Iterator, Sequence
+
+import rclpy
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy._rclpy_pybind11 import RCLError
+from rclpy.node import Node
+from rclpy.node import NodeNameNonExistentError as NodeGoneError
+
+from lisa_ros.diagnosis import Diagnosis, Severity, broken, ok, warning
+from lisa_ros.nodes.graph_check import nodes_called, wiring
+
+_NODE_NAME = "perception"
+# Diagnostics come once a second; endpoints are discovered within one or two.
+_SETTLE_S = 2.0
+_SEVERITIES = {
+    DiagnosticStatus.OK: Severity.OK,
+    DiagnosticStatus.WARN: Severity.WARNING,
+    DiagnosticStatus.ERROR: Severity.BROKEN,
+    DiagnosticStatus.STALE: Severity.BROKEN,
+}
+
+
+class DoctorClient(Node):
+    """Collects what perception nodes say; use it from one thread."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"lisa_doctor_{os.getpid()}", start_parameter_services=False, enable_rosout=False
+        )
+        self.statuses: dict[str, DiagnosticStatus] = {}
+        self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
+
+    def listen(self, wait_s: float) -> None:
+        """Spin until a node has spoken and the graph had time to come, or until the time is up."""
+        deadline_s = time.monotonic() + wait_s
+        while (now_s := time.monotonic()) < deadline_s:
+            if self.statuses:
+                deadline_s = min(deadline_s, now_s + _SETTLE_S)
+                self._spin(deadline_s)
+                return
+            rclpy.spin_once(self, timeout_sec=0.1)
+
+    def findings(self) -> Iterator[Diagnosis]:
+        """Yield all that there is to say about every perception node."""
+        found = nodes_called(self, _NODE_NAME)
+        if not found:
+            others = sorted({f"{ns.rstrip('/')}/{name}" for name, ns in self._others()})
+            seen = f"the nodes seen are {', '.join(others[:10])}" if others else "no node is seen"
+            yield warning(
+                "perception node",
+                f"none is running that this shell can see; {seen}",
+                "Start it (`ros2 launch lisa_ros perception.launch.py`, or `lisa-perception`). If "
+                "it runs, compare ROS_DOMAIN_ID and ROS_AUTOMATIC_DISCOVERY_RANGE of both shells.",
+            )
+        for name, namespace in sorted(set(found)):
+            path = f"{namespace.rstrip('/')}/{name}"
+            if found.count((name, namespace)) > 1:
+                yield warning(
+                    path,
+                    f"{found.count((name, namespace))} nodes have this name",
+                    "End all but one, or give them namespaces: both take every instruction.",
+                )
+            yield from self._spoken(path)
+            try:
+                yield from wiring(self, name, namespace)
+            except NodeGoneError:
+                yield warning(path, "it has ended just now", "Look at its log.")
+
+    def _spoken(self, path: str) -> Iterator[Diagnosis]:
+        said = {
+            name.removeprefix(f"{path}: "): status
+            for name, status in self.statuses.items()
+            if name.startswith(f"{path}: ")
+        }
+        if not said:
+            yield broken(
+                path,
+                "it is there, but nothing came from it on /diagnostics",
+                "It hangs, or is just starting: look at its log, or wait longer (--wait).",
+            )
+        for part, status in said.items():
+            yield diagnosis_of(part, status)
+
+    def _others(self) -> list[tuple[str, str]]:
+        own = self.get_name()
+        return [each for each in self.get_node_names_and_namespaces() if each[0] != own]
+
+    def _spin(self, deadline_s: float) -> None:
+        while (left_s := deadline_s - time.monotonic()) > 0:
+            rclpy.spin_once(self, timeout_sec=min(left_s, 0.1))
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        for status in message.status:
+            if f"/{_NODE_NAME}: " in status.name:
+                self.statuses[status.name] = status
+
+
+def diagnosis_of(part: str, status: DiagnosticStatus) -> Diagnosis:
+    """Return what a part of the node says about itself; its message has the cure in it."""
+    details = tuple(f"{value.key}: {value.value}" for value in status.values if value.value)
+    severity = _SEVERITIES.get(status.level, Severity.BROKEN)
+    return Diagnosis(severity, part, status.message, details=details)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the findings; return the exit code."""
+    options = _parse(arguments)
+    findings: list[Diagnosis] = []
+    try:
+        rclpy.init(args=[])
+        client = DoctorClient()
+    except RCLError as error:
+        findings = [
+            broken(
+                "ROS 2",
+                f"a node cannot be made: {error}",
+                "Look at RMW_IMPLEMENTATION, ROS_DOMAIN_ID and ROS_LOG_DIR in this shell.",
+            )
+        ]
+    else:
+        client.listen(options.wait)
+        findings = [ok("ROS 2", "a node can be made"), *client.findings()]
+        client.destroy_node()
+    finally:
+        rclpy.try_shutdown()
+    for finding in findings:
+        print(finding.to_line(), flush=True)
+    return int(any(finding.severity is Severity.BROKEN for finding in findings))
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="lisa_ros.nodes.doctor", description=__doc__)
+    parser.add_argument("--wait", type=float, default=8.0, help="longest time to listen, s")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
