@@ -60,7 +60,7 @@ class FakeSegmenter:
             conversation="none",
         )
 
-    def encode_image(self, image: UInt8Array) -> FakeImage:
+    def encode_image(self, image: UInt8Array, should_stop: ShouldStop | None = None) -> FakeImage:
         image = check_image(image)
         return FakeImage(image.shape[:2], image.copy())
 

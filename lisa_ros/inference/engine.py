@@ -7,11 +7,9 @@ everything up to the question. Per question: one prefill, cached steps, one mask
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -25,9 +23,12 @@ from lisa_ros.inference.answers import (
     supplied_answer,
 )
 from lisa_ros.inference.devices import device_named, dtype_named
-from lisa_ros.inference.finite import check_finite
-from lisa_ros.inference.generation import Prefix, Prompted, encode_prefix, prefill
+from lisa_ros.inference.encoded import DecodableImage, LisaImage, Piece, PiecedImage, pieces_of
+from lisa_ros.inference.generation import Prompted, prefill
+from lisa_ros.inference.image_encoder import ImageEncoder
 from lisa_ros.inference.instruction import check_length, clean_instruction, clean_turn
+from lisa_ros.inference.mask_decoding import decode_pieces, join_embeddings
+from lisa_ros.inference.merging import accepting_pieces, surest_piece
 from lisa_ros.inference.segmenter import (
     DEFAULT_MAX_NEW_TOKENS,
     Capabilities,
@@ -39,7 +40,7 @@ from lisa_ros.inference.segmenter import (
 )
 from lisa_ros.inference.stopwatch import Stopwatch
 from lisa_ros.model.checkpoint import LoadedLisa, load_checkpoint
-from lisa_ros.model.preprocess import check_image, clip_input, sam_input, view_named
+from lisa_ros.model.preprocess import seen_boxes, view_named
 from lisa_ros.model.prompts import (
     IMAGE_PREFIX,
     accepting_first_tokens,
@@ -48,6 +49,7 @@ from lisa_ros.model.prompts import (
     text_of,
     wrap_instruction,
 )
+from lisa_ros.model.reliability import confidence_at
 from lisa_ros.model.settings import LisaSettings
 from lisa_ros.model.tokenizer import Span
 from lisa_ros.types import BoolArray, Float32Array, Segmentation, Turn, UInt8Array
@@ -55,26 +57,6 @@ from lisa_ros.types import BoolArray, Float32Array, Segmentation, Turn, UInt8Arr
 MODES: tuple[Mode, ...] = ("prompted", "generated")
 
 Threshold = float | Literal["auto"] | None
-
-
-@dataclass(frozen=True, eq=False)
-class DecodableImage(EncodedImage):
-    """What `LisaEngine.decode` needs of an image.
-
-    resized_hw: its size inside SAM's padded input. sam_embedding: [C,g,g]. engine: who made it;
-    nobody else can read it.
-    """
-
-    resized_hw: tuple[int, int]
-    sam_embedding: Tensor
-    engine: LisaEngine
-
-
-@dataclass(frozen=True, eq=False)
-class LisaImage(DecodableImage):
-    """An image that can be asked about. prefix: the language model's memory of it."""
-
-    prefix: Prefix
 
 
 class LisaEngine:
@@ -96,7 +78,7 @@ class LisaEngine:
 
         conversation: "llava_v1" or "llava_llama_2". A released checkpoint does not say which it was
         trained with; those made from Llama 2 need the latter. view, prompt_template: see
-        `preprocess.clip_view` and `prompts.wrap_instruction`.
+        `preprocess.clip_view`, `preprocess.pieces` and `prompts.wrap_instruction`.
         found_threshold: 0..1, None for "never refuse a prompted answer", "auto" for the
         checkpoint's. Answers are `calibrated` only with everything as the checkpoint says.
 
@@ -106,13 +88,9 @@ class LisaEngine:
         self._loaded = loaded
         self._model = loaded.model.eval()
         self._tokenizer = loaded.tokenizer
-        self._clip_processor = loaded.clip_processor
         self._context = loaded.config.max_position_embeddings
         self._conversation = conversation_named(conversation or settings.conversation)
         self._accepting = sorted(accepting_first_tokens(self._tokenizer, self._conversation))
-        self._prefix_ids = self._tokenizer.encode_prompt(
-            [Span(self._conversation.opening + IMAGE_PREFIX, True)]
-        )
         template = settings.prompt_template if prompt_template is None else prompt_template
         wrap_instruction("", template)
         threshold = settings.found_threshold if found_threshold == "auto" else found_threshold
@@ -131,7 +109,14 @@ class LisaEngine:
             prompt_template=template,
             conversation=self._conversation.name,
         )
+        self._encoder = ImageEncoder(
+            self._model,
+            loaded.clip_processor,
+            self.capabilities.view,
+            self._tokenizer.encode_prompt([Span(self._conversation.opening + IMAGE_PREFIX, True)]),
+        )
         self._calibrated = threshold is not None and _as_stored(self.capabilities, settings)
+        self._reliability = settings.reliability
 
     @classmethod
     def from_pretrained(
@@ -181,15 +166,15 @@ class LisaEngine:
             found_threshold=found_threshold,
         )
 
-    def encode_image(self, image: UInt8Array) -> LisaImage:
-        """Encode u8[H,W,3] RGB for any number of instructions. Raises ImageError."""
-        return self._encode(image, Stopwatch(self._model.device), None)
+    def encode_image(
+        self, image: UInt8Array, should_stop: ShouldStop | None = None
+    ) -> LisaImage | PiecedImage:
+        """Encode u8[H,W,3] RGB for any number of instructions; see `Segmenter.encode_image`."""
+        return self._encoder.encode(image, Stopwatch(self._model.device), should_stop)
 
-    @torch.inference_mode()
-    def encode_for_decoding(self, image: UInt8Array) -> DecodableImage:
+    def encode_for_decoding(self, image: UInt8Array) -> DecodableImage | PiecedImage:
         """Encode u8[H,W,3] RGB with SAM alone, for `decode`. Raises ImageError."""
-        image = check_image(image)
-        return DecodableImage(image.shape[:2], *self._encode_sam(image), self)
+        return self._encoder.encode_for_decoding(image)
 
     def prompt_ids(self, instruction: str, history: Sequence[Turn] = ()) -> list[int]:
         """Return the ids that an instruction becomes, with IMAGE_TOKEN_INDEX for the image."""
@@ -220,38 +205,52 @@ class LisaEngine:
         check_length(n_prompt, max_new_tokens if mode == "generated" else 0, self._context)
         watch = Stopwatch(self._model.device)
         encoded = (
-            self._askable(image)
+            image
             if isinstance(image, EncodedImage)
-            else self._encode(image, watch, should_stop)
+            else self._encoder.encode(image, watch, should_stop)
         )
         raise_if_stopped(should_stop)
-        with watch.stage("prefill"):
-            prompted = prefill(self._model, encoded.prefix, ids)
-            probability = seg_probability(self._model, prompted, self._accepting)
-        raise_if_stopped(should_stop)
+        prompted, probabilities = self._prefill(encoded, ids, watch, should_stop)
         if mode == "generated":
+            best = surest_piece(probabilities)
             with watch.stage("generate"):
                 answer = generated_answer(
-                    self._model, self._tokenizer, prompted, max_new_tokens, on_text, should_stop
+                    self._model,
+                    self._tokenizer,
+                    prompted[best],
+                    max_new_tokens,
+                    on_text,
+                    should_stop,
                 )
+            answers = {best: answer}
         else:
-            answer = self._supplied(prompted, probability, on_text)
-        raise_if_stopped(should_stop, answer.text)
+            answers = self._supplied(prompted, probabilities, on_text)
+        text = next(iter(answers.values())).text
+        raise_if_stopped(should_stop, text)
         if on_decode is not None:
             on_decode()
         with watch.stage("mask_decode"):
-            embeddings = self._model.seg_embeddings(answer.seg_states)
+            embeddings = join_embeddings(
+                {i: self._model.seg_embeddings(a.seg_states) for i, a in answers.items()},
+                len(prompted),
+            )
             masks, scores = self._masks(encoded, embeddings)
+        probability, found = max(probabilities), len(masks) > 0
+        calibrated = self._calibrated and mode == "prompted" and not history
         return Segmentation(
-            text=answer.text,
+            text=text,
             prompt_text=text_of(question),
             masks=masks,
             scores=scores,
-            seg_embeddings=embeddings.float().cpu().numpy(),
+            seg_embeddings=embeddings.flatten(1).float().cpu().numpy(),
             seg_probability=probability,
-            found=len(masks) > 0,
-            calibrated=self._calibrated and mode == "prompted" and not history,
+            found=found,
+            calibrated=calibrated,
             timings_ms=watch.timings_ms,
+            confidence=(
+                confidence_at(self._reliability, probability) if calibrated and found else None
+            ),
+            seen=seen_boxes(*encoded.image_hw, self.capabilities.view),
         )
 
     @torch.inference_mode()
@@ -263,37 +262,16 @@ class LisaEngine:
         Returns masks bool[S,H,W] and scores f32[S]. Raises ModelError for another shape, an image
         of another engine, or mask logits that are not finite.
         """
-        width = self._model.config.out_dim
-        if seg_embeddings.ndim != 2 or seg_embeddings.shape[1] != width:
+        n_pieces, width = len(pieces_of(image)), self._model.config.out_dim
+        if seg_embeddings.ndim != 2 or seg_embeddings.shape[1] != n_pieces * width:
             raise ModelError(
-                f"Got embeddings {list(seg_embeddings.shape)}, expected [S,{width}] of this model."
+                f"Got embeddings {list(seg_embeddings.shape)}, expected [S,{n_pieces * width}] of "
+                f"this model for an image in {n_pieces} piece(s)."
             )
         embeddings = torch.tensor(
             seg_embeddings, device=self._model.device, dtype=self._model.dtype
         )
-        return self._masks(self._own(image), embeddings)
-
-    @torch.inference_mode()
-    def _encode(
-        self, image: UInt8Array, watch: Stopwatch, should_stop: ShouldStop | None
-    ) -> LisaImage:
-        image = check_image(image)
-        model, view = self._model, self.capabilities.view
-        with watch.stage("sam_encode"):
-            resized_hw, sam_embedding = self._encode_sam(image)
-        raise_if_stopped(should_stop)
-        with watch.stage("clip_encode"):
-            seen = clip_input(image, self._clip_processor, view)
-            image_tokens = model.encode_clip(seen[None].to(model.device, model.dtype))
-        raise_if_stopped(should_stop)
-        with watch.stage("prefix"):
-            prefix = encode_prefix(model, self._prefix_ids, image_tokens)
-        return LisaImage(image.shape[:2], resized_hw, sam_embedding, self, prefix)
-
-    def _encode_sam(self, image: UInt8Array) -> tuple[tuple[int, int], Tensor]:
-        model = self._model
-        pixels, resized_hw = sam_input(image, model.sam.config.image_size)
-        return resized_hw, model.encode_sam(pixels[None].to(model.device, model.dtype))[0]
+        return self._masks(image, embeddings.reshape(len(seg_embeddings), n_pieces, width))
 
     def _question(self, instruction: str) -> list[Span]:
         return wrap_instruction(clean_instruction(instruction), self.capabilities.prompt_template)
@@ -305,46 +283,59 @@ class LisaEngine:
         spans = render(self._conversation, [*exchanges, (question, None)])
         return self._tokenizer.encode_prompt(spans)
 
-    def _supplied(self, prompted: Prompted, probability: float, on_text: OnText | None) -> Answer:
-        threshold = self.capabilities.found_threshold
-        refused = threshold is not None and probability < threshold
-        answer = refusal(prompted) if refused else supplied_answer(prompted)
-        if on_text is not None:
-            on_text(answer.text)
-        return answer
+    def _prefill(
+        self,
+        encoded: EncodedImage,
+        ids: Sequence[int],
+        watch: Stopwatch,
+        should_stop: ShouldStop | None,
+    ) -> tuple[list[Prompted], list[float]]:
+        """Put a question about each piece; return where it ended and its seg_probability."""
+        prompted, probabilities = [], []
+        for image in self._askable(encoded):
+            with watch.stage("prefill"):
+                prompted.append(prefill(self._model, image.prefix, ids))
+                probabilities.append(seg_probability(self._model, prompted[-1], self._accepting))
+            raise_if_stopped(should_stop)
+        return prompted, probabilities
 
-    def _askable(self, image: EncodedImage) -> LisaImage:
-        image = self._own(image)
-        if not isinstance(image, LisaImage):
+    def _supplied(
+        self,
+        prompted: Sequence[Prompted],
+        probabilities: Sequence[float],
+        on_text: OnText | None,
+    ) -> dict[int, Answer]:
+        """Return the supplied answer of each piece that accepts, else one refusal."""
+        chosen = accepting_pieces(probabilities, self.capabilities.found_threshold)
+        answers = {piece: supplied_answer(prompted[piece]) for piece in chosen}
+        answers = answers or {0: refusal(prompted[0])}
+        if on_text is not None:
+            on_text(next(iter(answers.values())).text)
+        return answers
+
+    def _askable(self, image: EncodedImage) -> list[LisaImage]:
+        own = [self._own(piece) for piece in pieces_of(image)]
+        askable = [piece for piece in own if isinstance(piece, LisaImage)]
+        if len(askable) < len(own):
             raise ModelError(
                 "This image was encoded for decoding only; the language model has not seen it. "
                 "Encode it with encode_image to ask about it."
             )
-        return image
+        return askable
 
-    def _own(self, image: EncodedImage) -> DecodableImage:
-        if not isinstance(image, DecodableImage) or image.engine is not self:
+    def _own(self, piece: Piece) -> DecodableImage:
+        image = piece.image
+        if not isinstance(image, DecodableImage) or image.encoder is not self._encoder:
             raise ModelError(
                 "This image was encoded by another model or engine; other weights cannot read it. "
                 "Encode it with the engine that is asked."
             )
         return image
 
-    def _masks(self, encoded: DecodableImage, embeddings: Tensor) -> tuple[BoolArray, Float32Array]:
-        low_res, _ = self._model.decode_masks(encoded.sam_embedding, embeddings)
-        logits = self._model.postprocess_masks(low_res, encoded.resized_hw, encoded.image_hw)
-        check_finite(logits, "The mask logits")
-        return (logits > 0).cpu().numpy(), _stability(logits)
-
-
-def _stability(logits: Tensor) -> Float32Array:
-    """Return the IoU f32[S] of each mask at logit +1 and at -1; 0 where even the latter is empty.
-
-    Both are nested, so that it is a ratio of areas. SAM's own IoU head is not trained in LISA.
-    """
-    inner = (logits > 1).sum(dim=(1, 2)).double()
-    outer = (logits > -1).sum(dim=(1, 2)).double()
-    return (inner / outer.clamp(min=1)).cpu().numpy().astype(np.float32)
+    def _masks(self, encoded: EncodedImage, embeddings: Tensor) -> tuple[BoolArray, Float32Array]:
+        """Decode [S,P,C]; see `decode_pieces`."""
+        pieces = [(piece.box, self._own(piece)) for piece in pieces_of(encoded)]
+        return decode_pieces(self._model, pieces, embeddings, encoded.image_hw)
 
 
 def _as_stored(capabilities: Capabilities, settings: LisaSettings) -> bool:

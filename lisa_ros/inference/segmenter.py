@@ -58,8 +58,13 @@ class Segmenter(Protocol):
         """What this backend can do."""
         ...
 
-    def encode_image(self, image: UInt8Array) -> EncodedImage:
-        """Encode u8[H,W,3] RGB, once for any number of instructions. Raises ImageError."""
+    def encode_image(
+        self, image: UInt8Array, should_stop: ShouldStop | None = None
+    ) -> EncodedImage:
+        """Encode u8[H,W,3] RGB, once for any number of instructions.
+
+        should_stop: polled between stages. Raises ImageError and GenerationCanceledError.
+        """
         ...
 
     def encode_for_decoding(self, image: UInt8Array) -> EncodedImage:

@@ -18,7 +18,8 @@ from golden_data import Golden, GoldenSet, loaded, read_image
 from parity import MASK_LOGIT, STATE, Comparison, Deviations
 
 from lisa_ros.errors import EmptyInstructionError
-from lisa_ros.inference.engine import LisaEngine, LisaImage
+from lisa_ros.inference.encoded import LisaImage
+from lisa_ros.inference.engine import LisaEngine
 from lisa_ros.inference.generation import greedy, prefill
 from lisa_ros.inference.instruction import clean_instruction
 from lisa_ros.inference.reference import forced

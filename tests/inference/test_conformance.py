@@ -19,7 +19,11 @@ from lisa_ros.errors import (
 from lisa_ros.inference.engine import LisaEngine
 from lisa_ros.types import Turn
 
-BACKENDS = {"engine": lambda: LisaEngine(random_lisa()), "fake": FakeSegmenter}
+BACKENDS = {
+    "engine": lambda: LisaEngine(random_lisa()),
+    "engine with tiles": lambda: LisaEngine(random_lisa(), view="tiles"),
+    "fake": FakeSegmenter,
+}
 MODES = ["prompted", "generated"]
 
 

@@ -15,8 +15,9 @@ from lisa_ros.errors import (
     TokenizerError,
 )
 from lisa_ros.inference.devices import device_named, dtype_named
-from lisa_ros.inference.engine import LisaEngine, _stability
+from lisa_ros.inference.engine import LisaEngine
 from lisa_ros.inference.generation import greedy, prefill
+from lisa_ros.inference.mask_decoding import stability
 from lisa_ros.inference.reference import Vision, evaluate
 from lisa_ros.model import prompts
 from lisa_ros.model.preprocess import clip_input, sam_input
@@ -134,7 +135,7 @@ def test_seg_probability_is_the_mass_of_the_accepting_first_tokens():
     "options",
     [
         {"found_threshold": 1.5},
-        {"view": "tiles"},
+        {"view": "fisheye"},
         {"conversation": "vicuna"},
         {"prompt_template": "find it"},
     ],
@@ -310,7 +311,7 @@ def test_letterbox_shows_what_the_centre_crop_hides():
 
 def test_scores_are_the_stability_of_the_mask():
     logits = torch.tensor([[[2.0, 0.5, -0.5, -2.0]], [[2.0, 2.0, -2.0, -2.0]], [[-2.0] * 4]])
-    np.testing.assert_allclose(_stability(logits), [1 / 3, 1, 0], rtol=1e-6)
+    np.testing.assert_allclose(stability(logits), [1 / 3, 1, 0], rtol=1e-6)
 
 
 def test_devices_and_dtypes_by_name():

@@ -16,9 +16,10 @@ from lisa_ros.model.preprocess import (
     check_image,
     clip_input,
     clip_view,
+    pieces,
     sam_input,
     sam_resized_hw,
-    seen_box,
+    seen_boxes,
 )
 
 try:
@@ -84,10 +85,10 @@ def test_clip_equals_transformers_own_processor(hw):
 
 @given(sizes, st.sampled_from(["center", "letterbox"]))
 @settings(max_examples=40, deadline=None)
-def test_clip_sees_what_seen_box_says(hw, view):
+def test_clip_sees_what_seen_boxes_says(hw, view):
     """Pixels outside the box never change the view; the whole box is inside the image."""
     height, width = hw
-    left, top, right, bottom = seen_box(height, width, view)
+    ((left, top, right, bottom),) = seen_boxes(height, width, view)
     assert 0 <= left < right <= width
     assert 0 <= top < bottom <= height
     # The bicubic kernel reaches two source pixels (more when shrinking) over the edge of the crop.
@@ -118,11 +119,46 @@ def test_square_images_look_the_same_in_both_views():
     )
 
 
+@pytest.mark.parametrize(
+    ("hw", "expected"),
+    [
+        ((720, 1280), [(0, 0, 720, 720), (560, 0, 1280, 720)]),
+        ((1280, 720), [(0, 0, 720, 720), (0, 560, 720, 1280)]),
+        ((480, 640), [(0, 0, 480, 480), (160, 0, 640, 480)]),
+        ((10, 20), [(0, 0, 10, 10), (10, 0, 20, 10)]),
+        ((10, 31), [(0, 0, 16, 10), (15, 0, 31, 10)]),
+        ((7, 7), [(0, 0, 7, 7)]),
+    ],
+)
+def test_tiles_are_the_squares_at_both_ends(hw, expected):
+    assert list(pieces(*hw, "tiles")) == list(seen_boxes(*hw, "tiles")) == expected
+
+
+@given(sizes)
+def test_tiles_cover_the_image_and_are_alike(hw):
+    covered = np.zeros(hw, bool)
+    boxes = pieces(*hw, "tiles")
+    for box in boxes:
+        covered[box.top : box.bottom, box.left : box.right] = True
+    assert covered.all()
+    assert len({(box.width, box.height) for box in boxes}) == 1
+
+
+@given(sizes, st.sampled_from(["center", "letterbox"]))
+def test_other_views_take_the_image_whole(hw, view):
+    assert pieces(*hw, view) == ((0, 0, hw[1], hw[0]),)
+
+
 def test_views_that_are_missing_are_named():
-    with pytest.raises(ConfigurationError, match=r"center, letterbox.*not available yet"):
-        clip_view(noise(8, 8), PROCESSOR, "tiles")
+    with pytest.raises(ConfigurationError, match=r"center, letterbox, tiles"):
+        pieces(8, 8, "fisheye")
     with pytest.raises(ConfigurationError, match="'fisheye' is not available"):
-        seen_box(8, 8, "fisheye")
+        seen_boxes(8, 8, "fisheye")
+
+
+def test_tiles_are_not_one_picture():
+    with pytest.raises(ConfigurationError, match=r"several pictures.*letterbox"):
+        clip_view(noise(8, 8), PROCESSOR, "tiles")
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from lisa_ros.errors import ModelError
-from lisa_ros.inference.engine import LisaImage
+from lisa_ros.inference.encoded import LisaImage
 from lisa_ros.inference.finite import check_finite
 from lisa_ros.inference.segmenter import EncodedImage
 from lisa_ros.model.lisa import LisaForCausalLM
@@ -68,7 +68,7 @@ def sam_oracle(model: LisaForCausalLM) -> Oracle:
         if not isinstance(encoded, LisaImage):
             raise ModelError(
                 f"SAM is asked about an image of type {type(encoded).__name__}; expected one that "
-                "LisaEngine encoded."
+                "LisaEngine encoded in one piece (view center or letterbox)."
             )
         sam = model.sam
         scale = (
