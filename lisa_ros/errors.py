@@ -115,6 +115,12 @@ class DeviceError(ModelError):
     code = 402
 
 
+class SelfTestError(ModelError):
+    """A model was loaded, but does not answer a test question as it should."""
+
+    code = 403
+
+
 class SimulationError(LisaError):
     """A room cannot be built or stored, or open3d is missing."""
 

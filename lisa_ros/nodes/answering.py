@@ -1,32 +1,26 @@
 """One instruction from a sentence to an answer, without ROS.
 
-The body of `Answerer.answer` is the data flow of DESIGN §4 read from top to bottom. Whatever goes
-wrong ends in an `Answer` with a status, a sentence and the error's wire code; nothing here raises
-for bad input.
+The body of `Answerer._perceive` is the data flow of DESIGN §4 read from top to bottom. Whatever
+goes wrong ends in an `Answer` with a status, a sentence and the error's wire code; nothing here
+raises for bad input.
 """
 
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from lisa_ros.errors import GenerationCanceledError, InstructionError, LisaError, TransformError
+from lisa_ros.errors import GenerationCanceledError, InstructionTooLongError, LisaError
 from lisa_ros.geometry import lift_mask, transform_target
-from lisa_ros.nodes.answers import (
-    ABOUT_THE_IMAGE,
-    Answer,
-    FoundTarget,
-    NoFrame,
-    Request,
-    Stage,
-    quoted,
-)
+from lisa_ros.nodes import reasons
+from lisa_ros.nodes.answers import Answer, FoundTarget, NoFrame, Request, Stage, quoted
+from lisa_ros.nodes.sessions import Sessions
+from lisa_ros.nodes.view_sketch import sketch_view
+from lisa_ros.nodes.work import StoppedError, Work
 from lisa_ros.types import (
     BoolArray,
     Float64Array,
@@ -35,6 +29,7 @@ from lisa_ros.types import (
     Segmentation,
     Status,
     Target3D,
+    Turn,
 )
 
 if TYPE_CHECKING:
@@ -79,147 +74,139 @@ class Answerer:
         self._segmenter = segmenter
         self._frames = frames
         self._encoded: tuple[RgbdFrame, EncodedImage] | None = None
+        self._sessions = Sessions()
+
+    def use(self, segmenter: Segmenter) -> None:
+        """Answer with this segmenter from now on; another cannot read what this one encoded."""
+        if segmenter is not self._segmenter:
+            self._segmenter, self._encoded = segmenter, None
+
+    def forget_sessions(self) -> None:
+        """Forget the earlier turns of every conversation."""
+        self._sessions.forget()
 
     def answer(self, request: Request, settings: AnswerSettings) -> Answer:
         """Answer one request; whatever happens, the result says how it ended."""
-        work = _Work(request)
+        work = Work(request)
         try:
-            frame = self._wait_for_frame(work, settings)
-            if isinstance(frame, NoFrame):
-                return work.ended(Status.STALE_INPUT, frame.reason)
-            work.frame, work.frame_id = frame, frame.frame_id
-            encoded = self._encode(work, frame)
-            work.segmentation = segmentation = self._reason(work, encoded, settings)
-            work.raise_if_stopped()
-            doubt = self._doubt(segmentation, settings.mode)
-            if not segmentation.found or not segmentation.masks.any():
-                return work.ended(Status.NOT_FOUND, _not_found_reason(segmentation) + doubt)
-            self._lift(work, frame, segmentation, settings)
-            work.raise_if_stopped()
-            return work.ended(*_found_or_no_depth(work.targets, doubt))
-        except (_StoppedError, GenerationCanceledError):
+            return self._perceive(work, settings)
+        except (StoppedError, GenerationCanceledError):
             cause = request.stop_signal.cause()
             return work.ended(*(cause or (Status.CANCELED, "The model stopped by itself.")))
-        except InstructionError as error:
-            return work.ended(Status.REJECTED, str(error), error.code)
-        except TransformError as error:
-            return work.ended(Status.TRANSFORM_FAILED, str(error), error.code)
         except LisaError as error:
-            return work.ended(Status.ERROR, str(error), error.code)
+            return work.ended(*reasons.failed(error))
         except Exception as error:  # a fault of ours or of a library must not end the node
             _LOG.exception("answering %s failed", quoted(request.instruction))
-            reason = f"Unexpected {type(error).__name__}: {error}"
-            return work.ended(Status.ERROR, reason, LisaError.code)
+            return work.ended(*reasons.failed(error))
 
-    def _wait_for_frame(self, work: _Work, settings: AnswerSettings) -> RgbdFrame | NoFrame:
-        with work.stage(Stage.WAITING_FOR_FRAME):
-            frame = self._frames.wait_for_frame(
-                settings.max_frame_age_s,
-                settings.frame_wait_s,
-                work.request.stop_signal.should_stop,
-            )
+    def _perceive(self, work: Work, settings: AnswerSettings) -> Answer:
+        frame = self._wait_for_frame(work, settings)
+        if isinstance(frame, NoFrame):
+            return work.ended(Status.STALE_INPUT, frame.reason)
+        work.frame, work.frame_id = frame, frame.frame_id
+        encoded = self._encode(work, frame)
+        segmentation = self._reason(work, encoded, frame, settings)
+        if segmentation.found and segmentation.masks.any():
+            self._lift(work, frame, segmentation, settings)
+            ending = reasons.found_or_no_depth(work.targets)
+        else:
+            ending = Status.NOT_FOUND, reasons.not_found(segmentation)
+        work.raise_if_stopped()
+        self._remember(work.request, frame, segmentation)
+        return work.ended(*ending)
+
+    def _wait_for_frame(self, work: Work, settings: AnswerSettings) -> RgbdFrame | NoFrame:
+        work.begin(Stage.WAITING_FOR_FRAME)
+        frame = self._frames.wait_for_frame(
+            settings.max_frame_age_s,
+            settings.frame_wait_s,
+            work.request.stop_signal.should_stop,
+        )
         work.raise_if_stopped()
         return frame
 
-    def _encode(self, work: _Work, frame: RgbdFrame) -> EncodedImage:
+    def _encode(self, work: Work, frame: RgbdFrame) -> EncodedImage:
         """Encode the image, or use what is left of a question about this very frame."""
-        with work.stage(Stage.ENCODING):
-            if self._encoded is None or self._encoded[0] is not frame:
-                self._encoded = None  # two encodings at once would need twice the memory
-                self._encoded = (frame, self._segmenter.encode_image(frame.image))
+        work.begin(Stage.ENCODING)
+        if self._encoded is None or self._encoded[0] is not frame:
+            self._encoded = None  # two encodings at once would need twice the memory
+            self._encoded = (frame, self._segmenter.encode_image(frame.image))
         return self._encoded[1]
 
-    def _reason(self, work: _Work, encoded: EncodedImage, settings: AnswerSettings) -> Segmentation:
-        with work.stage(Stage.REASONING):
-            segmentation = self._segmenter.segment(
-                encoded,
-                work.request.instruction,
-                mode=settings.mode,
-                on_text=lambda text: work.request.on_progress(Stage.REASONING, text),
-                should_stop=work.request.stop_signal.should_stop,
-            )
+    def _reason(
+        self, work: Work, encoded: EncodedImage, frame: RgbdFrame, settings: AnswerSettings
+    ) -> Segmentation:
+        """Ask the model, after the earlier turns about this view."""
+        work.begin(Stage.REASONING)
+        turns = self._earlier_turns(work, frame)
+        work.segmentation = segmentation = self._segment(work, encoded, turns, settings.mode)
+        work.raise_if_stopped()
         for name, milliseconds in segmentation.timings_ms.items():
-            work.timings_ms[f"{Stage.REASONING}.{name}"] = milliseconds
+            work.timings_ms[f"model.{name}"] = milliseconds
+        doubt = reasons.doubt(segmentation, settings.mode, len(turns), self._segmenter.capabilities)
+        if doubt is not None:
+            work.remarks.append(doubt)
         return segmentation
 
-    def _doubt(self, segmentation: Segmentation, mode: Mode) -> str:
-        """Return what to say of a yes or no whose errors nobody has counted; empty if they were."""
-        if segmentation.calibrated:
-            return ""
-        if mode == "generated":
-            return (
-                " Uncalibrated: in generated mode the model's own words decide, and how often they "
-                "are wrong has not been measured."
+    def _segment(
+        self, work: Work, encoded: EncodedImage, turns: Sequence[Turn], mode: Mode
+    ) -> Segmentation:
+        """Ask; where the model's context has no room for the oldest turns, without them."""
+        for n_left_out in range(len(turns) + 1):
+            try:
+                segmentation = self._segmenter.segment(
+                    encoded,
+                    work.request.instruction,
+                    mode=mode,
+                    history=turns[n_left_out:],
+                    on_text=work.say,
+                    on_decode=lambda: work.enter(Stage.DECODING),
+                    should_stop=work.request.stop_signal.should_stop,
+                )
+            except InstructionTooLongError:
+                if n_left_out == len(turns):
+                    raise
+            else:
+                break
+        if n_left_out:
+            work.remarks.append(
+                f"The model's context has no room for {n_left_out} of {len(turns)} earlier turns."
             )
-        if self._segmenter.capabilities.found_threshold is None:
-            return (
-                " Uncalibrated: this checkpoint has no threshold, so that a prompted answer never "
-                "says that something is absent."
+        return segmentation
+
+    def _earlier_turns(self, work: Work, frame: RgbdFrame) -> list[Turn]:
+        if not work.request.session:
+            return []
+        turns, n_forgotten = self._sessions.recall(work.request.session, sketch_view(frame))
+        if n_forgotten:
+            work.remarks.append(
+                "The view has changed; what was said about the old one is forgotten."
             )
-        return " Uncalibrated: found_threshold has not been validated for questions like this."
+        return turns
+
+    def _remember(self, request: Request, frame: RgbdFrame, segmentation: Segmentation) -> None:
+        if request.session:
+            turn = Turn(segmentation.prompt_text, segmentation.text)
+            self._sessions.remember(request.session, turn, sketch_view(frame))
 
     def _lift(
-        self, work: _Work, frame: RgbdFrame, segmentation: Segmentation, settings: AnswerSettings
+        self, work: Work, frame: RgbdFrame, segmentation: Segmentation, settings: AnswerSettings
     ) -> None:
-        with work.stage(Stage.LIFTING):
-            by_score = np.argsort(-segmentation.scores, kind="stable")
-            best = [i for i in by_score if segmentation.masks[i].any()][: settings.max_targets]
-            work.targets = tuple(
-                FoundTarget(
-                    target_id=rank,
-                    mask=segmentation.masks[index],
-                    score=float(segmentation.scores[index]),
-                    lifted=_lifted(segmentation.masks[index], frame, settings.target_frame),
-                )
-                for rank, index in enumerate(best, start=1)
+        work.begin(Stage.LIFTING)
+        by_score = np.argsort(-segmentation.scores, kind="stable")
+        best = [i for i in by_score if segmentation.masks[i].any()][: settings.max_targets]
+        work.targets = tuple(
+            FoundTarget(
+                target_id=rank,
+                mask=segmentation.masks[index],
+                score=float(segmentation.scores[index]),
+                lifted=_lifted(segmentation.masks[index], frame, settings.target_frame),
+                label=work.request.instruction,
             )
+            for rank, index in enumerate(best, start=1)
+        )
         if settings.target_frame is not None:
             work.frame_id = settings.target_frame.frame_id
-
-
-class _StoppedError(Exception):
-    """A stop was seen between two stages."""
-
-
-@dataclass
-class _Work:
-    """What is known so far about one request."""
-
-    request: Request
-    frame: RgbdFrame | None = None
-    frame_id: str = ""
-    segmentation: Segmentation | None = None
-    targets: tuple[FoundTarget, ...] = ()
-    timings_ms: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def stage(self, stage: Stage) -> Iterator[None]:
-        """Announce a stage and time it, unless a stop was asked for before it."""
-        self.raise_if_stopped()
-        self.request.on_progress(stage, "")
-        started_s = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.timings_ms[stage] = 1e3 * (time.perf_counter() - started_s)
-
-    def raise_if_stopped(self) -> None:
-        if self.request.stop_signal.should_stop():
-            raise _StoppedError
-
-    def ended(self, status: Status, reason: str, error_code: int = 0) -> Answer:
-        return Answer(
-            instruction_id=self.request.instruction_id,
-            instruction=self.request.instruction,
-            status=status,
-            reason=reason,
-            error_code=error_code,
-            frame=self.frame,
-            frame_id=self.frame_id,
-            segmentation=self.segmentation,
-            targets=self.targets if status in ABOUT_THE_IMAGE else (),
-            timings_ms=self.timings_ms,
-        )
 
 
 def _lifted(
@@ -231,21 +218,3 @@ def _lifted(
     if target_frame is None or isinstance(target, NoDepth):
         return target
     return transform_target(target_frame.T_target_camera, target)
-
-
-def _not_found_reason(segmentation: Segmentation) -> str:
-    if segmentation.found:
-        return "The model accepted the request, but marked no pixel of the image."
-    return (
-        f"The model holds it for absent: it answered {segmentation.text!r}, and the probability "
-        f"of an accepting answer is {segmentation.seg_probability:.2f}."
-    )
-
-
-def _found_or_no_depth(targets: tuple[FoundTarget, ...], doubt: str) -> tuple[Status, str]:
-    located = [target for target in targets if isinstance(target.lifted, Target3D)]
-    if located:
-        return Status.FOUND, f"{len(located)} of {len(targets)} targets located.{doubt}"
-    reasons = {target.lifted.reason for target in targets if isinstance(target.lifted, NoDepth)}
-    causes = "; ".join(sorted(reasons))
-    return Status.NO_DEPTH, f"Segmented, but without a position: {causes}.{doubt}"

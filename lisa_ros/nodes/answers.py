@@ -20,7 +20,16 @@ class Stage(enum.StrEnum):
     WAITING_FOR_FRAME = "waiting_for_frame"
     ENCODING = "encoding"
     REASONING = "reasoning"
+    DECODING = "decoding"
     LIFTING = "lifting"
+
+
+class Policy(enum.StrEnum):
+    """What a new instruction does to those before it; the names are on the wire."""
+
+    REPLACE = "replace"
+    QUEUE = "queue"
+    REJECT = "reject"
 
 
 @dataclass(frozen=True)
@@ -34,13 +43,15 @@ class NoFrame:
 class FoundTarget:
     """One mask bool[H,W] of an answer.
 
-    target_id: its value in the mask image, 1..254. score: the mask's stability, 0..1.
+    target_id: its value in the mask image, 1..254. score: the mask's stability, 0..1. label: the
+    words that it answers.
     """
 
     target_id: int
     mask: BoolArray
     score: float
     lifted: Target3D | NoDepth
+    label: str = ""
 
 
 @dataclass(frozen=True)
@@ -49,7 +60,7 @@ class Answer:
 
     frame and segmentation are None where it did not get so far. targets: best first; none unless
     the status is one about the image. frame_id: the frame of every position in them. timings_ms:
-    milliseconds by stage.
+    milliseconds by stage. session: the conversation that it belongs to, empty for none.
     """
 
     instruction_id: int
@@ -62,6 +73,7 @@ class Answer:
     segmentation: Segmentation | None = None
     targets: tuple[FoundTarget, ...] = ()
     timings_ms: Mapping[str, float] = field(default_factory=dict)
+    session: str = ""
 
 
 class StopSignal:
@@ -103,7 +115,8 @@ class StopSignal:
 class Request:
     """One accepted instruction and where its progress and its answer go.
 
-    on_progress: called with the stage and the text so far. on_answer: called exactly once.
+    on_progress: called with the stage and the text so far. on_answer: called exactly once. session:
+    the conversation whose earlier turns are remembered, empty for none.
     """
 
     instruction_id: int
@@ -111,6 +124,7 @@ class Request:
     stop_signal: StopSignal
     on_progress: Callable[[Stage, str], None]
     on_answer: Callable[[Answer], None]
+    session: str = ""
 
 
 def quoted(instruction: str) -> str:
@@ -121,4 +135,11 @@ def quoted(instruction: str) -> str:
 
 def unanswered(request: Request, status: Status, reason: str, error_code: int = 0) -> Answer:
     """Return the answer to a request that was never worked on."""
-    return Answer(request.instruction_id, request.instruction, status, reason, error_code)
+    return Answer(
+        request.instruction_id,
+        request.instruction,
+        status,
+        reason,
+        error_code,
+        session=request.session,
+    )

@@ -70,6 +70,7 @@ def perception_message(answer: Answer, model: ModelFacts) -> Perception:
         header=target_header(answer),
         instruction_id=answer.instruction_id,
         instruction=answer.instruction,
+        session=answer.session,
         status=int(answer.status),
         reason=answer.reason,
         error_code=answer.error_code,
@@ -91,6 +92,7 @@ def target_message(target: FoundTarget) -> Target:
     """Return one target; where it was not lifted, has_position is false and its 3D fields zero."""
     message = Target(
         id=target.target_id,
+        label=target.label,
         score=target.score,
         roi=roi_message(target.mask),
         mask_px=int(np.count_nonzero(target.mask)),

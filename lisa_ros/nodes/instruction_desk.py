@@ -17,10 +17,12 @@ from std_srvs.srv import Trigger
 
 from lisa_ros.errors import ConfigurationError, EmptyInstructionError
 from lisa_ros.msg import Perception
-from lisa_ros.nodes.answers import Answer, Request, StopSignal, quoted, unanswered
+from lisa_ros.nodes.answers import Answer, Policy, Request, StopSignal, quoted, unanswered
 from lisa_ros.nodes.conversions import NO_MODEL
+from lisa_ros.nodes.parameters import PerceptionParameters
 from lisa_ros.nodes.publishing import AnswerPublisher
-from lisa_ros.nodes.reason_action import OnProgress, ReasonServer
+from lisa_ros.nodes.reason_action import OnProgress, Order, ReasonServer
+from lisa_ros.nodes.sessions import MAX_NAME_LENGTH
 from lisa_ros.nodes.worker import ModelWorker
 from lisa_ros.types import Status
 
@@ -31,21 +33,25 @@ _STOPPED = "Stopped by an empty instruction or `clear`."
 class InstructionDesk:
     """Takes instructions for a worker and publishes what becomes of them.
 
-    idle_reason: says why the node cannot answer now, empty when it can. topic_timeout_s: the limit
-    for instructions by topic, None for none. model: what answers say about the checkpoint.
+    idle_reason: says why the node cannot answer now, empty when it can. parameters: their present
+    values. forget: called on the worker's thread when all that is known is to be cleared. model:
+    what answers say about the checkpoint.
     """
 
     def __init__(
         self,
         node: LifecycleNode,
         worker: ModelWorker,
+        *,
         idle_reason: Callable[[], str],
-        topic_timeout_s: Callable[[], float | None],
+        parameters: Callable[[], PerceptionParameters],
+        forget: Callable[[], None],
     ) -> None:
         self._node = node
         self._worker = worker
         self._idle_reason = idle_reason
-        self._topic_timeout_s = topic_timeout_s
+        self._parameters = parameters
+        self._forget = forget
         self._publisher = AnswerPublisher(node)
         self._ids = itertools.count(1)
         self.model = NO_MODEL
@@ -58,10 +64,12 @@ class InstructionDesk:
         self._action = ReasonServer(node, self._accept, group)
 
     def _on_instruction(self, message: String) -> None:
-        if message.data.strip():
-            self._accept(message.data, timeout_s=self._topic_timeout_s())
-        else:
+        if not message.data.strip():
             self._clear()
+            return
+        parameters = self._parameters()
+        timeout_s = parameters.answer_timeout_s or None
+        self._accept(Order(message.data, timeout_s, parameters.session))
 
     def _on_clear(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         self._clear()
@@ -70,52 +78,57 @@ class InstructionDesk:
 
     def _clear(self) -> None:
         self._worker.stop_requests(_STOPPED)
-        request = self._request("", StopSignal())
+        request = self._request(Order(""), StopSignal())
         # On the worker's thread, so that what it stops is answered first.
-        self._worker.run(partial(self._answer_cleared, request))
+        self._worker.run(partial(self._forget_and_answer, request))
 
-    def _answer_cleared(self, request: Request) -> None:
+    def _forget_and_answer(self, request: Request) -> None:
+        self._forget()
         request.on_answer(unanswered(request, Status.CANCELED, _CLEARED))
 
     def _accept(
         self,
-        instruction: str,
+        order: Order,
         *,
-        timeout_s: float | None,
-        refusal: str | None = None,
         canceled: Callable[[], bool] = lambda: False,
         on_progress: OnProgress = lambda stage, text: None,
         on_answer: Callable[[Perception], None] = lambda perception: None,
     ) -> None:
         """Hand an instruction to the worker, or answer at once why it cannot be worked on."""
-        stop_signal = StopSignal(timeout_s, canceled)
-        request = self._request(instruction, stop_signal, on_progress, on_answer)
-        refusal, code = self._refusal(instruction, refusal)
+        stop_signal = StopSignal(order.timeout_s, canceled)
+        request = self._request(order, stop_signal, on_progress, on_answer)
+        refusal, code = self._refusal(order)
         if refusal:
             request.on_answer(unanswered(request, Status.REJECTED, refusal, code))
-        else:
-            self._worker.submit(request)
+            return
+        parameters = self._parameters()
+        policy = order.policy or Policy(parameters.policy)
+        self._worker.submit(request, policy, parameters.queue_size)
 
-    def _refusal(self, instruction: str, refusal: str | None) -> tuple[str, int]:
-        if refusal is not None:
-            return refusal, ConfigurationError.code
-        if not instruction.strip():
+    def _refusal(self, order: Order) -> tuple[str, int]:
+        if order.refusal:
+            return order.refusal, ConfigurationError.code
+        if not order.instruction.strip():
             return "The instruction is empty.", EmptyInstructionError.code
+        if len(order.session) > MAX_NAME_LENGTH:
+            said = f"The session's name has {len(order.session)} characters"
+            return f"{said}; expected at most {MAX_NAME_LENGTH}.", ConfigurationError.code
         return self._idle_reason(), 0
 
     def _request(
         self,
-        instruction: str,
+        order: Order,
         stop_signal: StopSignal,
         on_progress: OnProgress = lambda stage, text: None,
         then: Callable[[Perception], None] = lambda perception: None,
     ) -> Request:
         return Request(
             next(self._ids),
-            instruction,
+            order.instruction,
             stop_signal,
             on_progress,
             partial(self._publish_answer, then),
+            order.session,
         )
 
     def _publish_answer(self, then: Callable[[Perception], None], answer: Answer) -> None:

@@ -8,14 +8,23 @@ the rclpy node it declares on.
 from __future__ import annotations
 
 import enum
-from dataclasses import Field, dataclass, field, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import Field, dataclass, field, fields, replace
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 
-from lisa_ros.errors import ConfigurationError
+from lisa_ros.errors import ConfigurationError, LisaError
 from lisa_ros.geometry import make_transform
+from lisa_ros.nodes.answers import Policy
+from lisa_ros.nodes.sessions import MAX_NAME_LENGTH
 from lisa_ros.types import Float64Array
+
+# What a file says of a parameter that has no value: `null` in YAML, as `ros2 param dump` writes it,
+# arrives as this text. It is also the way to take a value away again.
+NOT_SET = "null"
+_PREFIXES_OF_RCLPY = ("use_sim_time", "start_type_description_service", "qos_overrides.")
 
 
 class Change(enum.Enum):
@@ -76,16 +85,19 @@ class PerceptionParameters:
         "What the language model sees of a wide image: center (crops the sides) or letterbox. "
         "Empty: the checkpoint's own.",
         choices=("", "center", "letterbox"),
+        change=Change.ANY_TIME,
     )
     prompt_template: str = _parameter(
         "",
-        "Wraps each instruction; must contain {instruction}. Empty: the checkpoint's own.",
+        "Wraps each instruction; contains {instruction} once. Empty: the checkpoint's own.",
+        change=Change.ANY_TIME,
     )
     conversation: str = _parameter(
         "",
         "Words round the exchange that the checkpoint was trained with; releases made from Llama 2 "
         "need llava_llama_2 and do not say so. Empty: the checkpoint's own, else llava_v1.",
         choices=("", "llava_v1", "llava_llama_2"),
+        change=Change.ANY_TIME,
     )
     found_threshold: float | None = _parameter(
         None,
@@ -94,11 +106,27 @@ class PerceptionParameters:
         unit="probability",
         minimum=0.0,
         maximum=1.0,
+        change=Change.ANY_TIME,
     )
     policy: str = _parameter(
         "replace",
-        "What a new instruction does to the one that runs: replace cancels it.",
-        choices=("replace",),
+        "What a new instruction does to the one that runs: replace cancels it and all that wait, "
+        "queue waits for its turn, reject refuses the new one. A goal may say otherwise.",
+        choices=tuple(map(str, Policy)),
+        change=Change.ANY_TIME,
+    )
+    queue_size: int = _parameter(
+        8,
+        "Most instructions that may wait under the policy queue; one more is refused.",
+        minimum=1,
+        maximum=1000,
+        change=Change.ANY_TIME,
+    )
+    session: str = _parameter(
+        "",
+        "Conversation that instructions by topic belong to: earlier ones about the same view are "
+        "remembered. Empty: each stands alone.",
+        change=Change.ANY_TIME,
     )
     max_targets: int = _parameter(
         8, "Most targets in one answer, best first.", minimum=1, maximum=254, change=Change.ANY_TIME
@@ -137,6 +165,7 @@ class PerceptionParameters:
     target_frame: str = _parameter(
         "",
         "Frame that targets are given in, by camera_to_target. Empty: the image's optical frame.",
+        change=Change.ANY_TIME,
     )
     rectified: bool = _parameter(
         False,
@@ -146,6 +175,7 @@ class PerceptionParameters:
         None,
         "Fixed pose of the camera's optical frame in target_frame: x, y, z, qx, qy, qz, qw.",
         unit="m, unit quaternion",
+        change=Change.ANY_TIME,
     )
     samples_dir: str = _parameter(
         "",
@@ -199,17 +229,47 @@ def refusal(name: str, value: Any, *, configured: bool) -> str | None:
     if spec is None:
         return None  # use_sim_time and the like belong to rclpy
     choices, change = spec.metadata["choices"], spec.metadata["change"]
-    if choices and value not in choices:
-        return f"{name} is {value!r}; expected one of {', '.join(map(repr, choices))}"
-    if name == "prompt_template" and value and "{instruction}" not in value:
-        return f"prompt_template {value!r} does not contain {{instruction}}"
-    if spec.default is None and value is not None and not _is_of_floats(value, spec):
-        return f"{name} is {value!r}; expected {_FLOATS[str(spec.type)]}, or nothing at all"
-    if name == "camera_to_target" and value is not None and len(value) != 7:
-        return f"camera_to_target has {len(value)} numbers; expected 7: x, y, z, qx, qy, qz, qw"
     if change is Change.UNCONFIGURED and configured:
         return f"{name} can be set {change.value}: run the lifecycle transition cleanup first"
+    if choices and value not in choices:
+        return f"{name} is {value!r}; expected one of {', '.join(map(repr, choices))}"
+    if name == "prompt_template" and value and value.count("{instruction}") != 1:
+        return f"prompt_template {value!r} does not contain {{instruction}} exactly once"
+    if name == "session" and len(value) > MAX_NAME_LENGTH:
+        return f"session has {len(value)} characters; expected at most {MAX_NAME_LENGTH}"
+    if spec.default is None and value not in (None, NOT_SET) and not _is_of_floats(value, spec):
+        return f"{name} is {value!r}; expected {_FLOATS[str(spec.type)]}, or {NOT_SET} for none"
+    if name == "camera_to_target" and value not in (None, NOT_SET) and len(value) != 7:
+        return f"camera_to_target has {len(value)} numbers; expected 7: x, y, z, qx, qy, qz, qw"
     return None
+
+
+def conflict(parameters: PerceptionParameters) -> str | None:
+    """Return why these values cannot work together, or None."""
+    try:
+        camera_pose(parameters)
+    except LisaError as error:
+        return str(error)
+    return None
+
+
+def changed(parameters: PerceptionParameters, values: Mapping[str, Any]) -> PerceptionParameters:
+    """Return the parameters with these values as rclpy has them; what is not ours is left out."""
+    known = specifications()
+    ours = {name: _plain(known[name], value) for name, value in values.items() if name in known}
+    return replace(parameters, **ours)
+
+
+def unknown(names: Iterable[str]) -> dict[str, str]:
+    """Return the names that are no parameter of the node, each with a likely one or nothing.
+
+    names: as given at the start. rclpy takes no notice of those that nobody declares.
+    """
+    known = specifications()
+    strange = [
+        name for name in names if name not in known and not name.startswith(_PREFIXES_OF_RCLPY)
+    ]
+    return {name: "".join(get_close_matches(name, known, n=1)) for name in strange}
 
 
 def declare(node: Any) -> None:
@@ -224,8 +284,8 @@ def read(node: Any) -> PerceptionParameters:
     """Return the present values of a node's parameters."""
     return PerceptionParameters(
         **{
-            name: _plain(node.get_parameter_or(name, alternative_value=None))
-            for name in specifications()
+            name: _plain(spec, node.get_parameter(name).value)
+            for name, spec in specifications().items()
         }
     )
 
@@ -261,9 +321,11 @@ def _is_of_floats(value: Any, spec: Field[Any]) -> bool:
     return not isinstance(value, str | int | float) and all(isinstance(v, float) for v in value)
 
 
-def _plain(parameter: Any) -> Any:
-    value = None if parameter is None else parameter.value
-    return tuple(value) if value is not None and not isinstance(value, str | int | float) else value
+def _plain(spec: Field[Any], value: Any) -> Any:
+    """Return a value of rclpy as the dataclass has it: arrays as tuples, None for none."""
+    if value is None or (spec.default is None and value == NOT_SET):
+        return None
+    return value if isinstance(value, str | int | float) else tuple(value)
 
 
 def _descriptor(spec: Field[Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent import futures
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -32,9 +32,10 @@ from lisa_ros.nodes.diagnostics import NodeState, Phase, diagnostics_message, wh
 from lisa_ros.nodes.frame_decoding import CAMERA_INFO, DEPTH, IMAGE
 from lisa_ros.nodes.frames import Camera
 from lisa_ros.nodes.instruction_desk import InstructionDesk
+from lisa_ros.nodes.loaded_model import LoadedModel
 from lisa_ros.nodes.parameters import PerceptionParameters
 from lisa_ros.nodes.process import run_node
-from lisa_ros.nodes.segmenters import LoadSegmenter, load_segmenter, release_device_memory
+from lisa_ros.nodes.segmenters import LoadModel, load_model
 from lisa_ros.nodes.worker import ModelWorker
 from lisa_ros.types import Status
 
@@ -57,9 +58,9 @@ _SUCCESS, _FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.
 class PerceptionNode(LifecycleNode):
     """The node; see the module. load: how configuring gets the backend (tests pass their own)."""
 
-    def __init__(self, load: LoadSegmenter = load_segmenter) -> None:
+    def __init__(self, load: LoadModel = load_model) -> None:
         super().__init__("perception", namespace="lisa")
-        self._load = load
+        self._model = LoadedModel(load)
         self._phase = Phase.UNCONFIGURED
         self._problem = ""
         self._answerer: Answerer | None = None
@@ -67,12 +68,14 @@ class PerceptionNode(LifecycleNode):
         self._camera_subscriptions: list[Any] = []
         self.add_on_set_parameters_callback(self._check_parameters)
         node_parameters.declare(self)
+        self._warn_of_unknown_parameters()
         self._worker = ModelWorker(self._answer)
         self._desk = InstructionDesk(
             self,
             self._worker,
             idle_reason=self._idle_reason,
-            topic_timeout_s=lambda: self._parameters_now().answer_timeout_s or None,
+            parameters=self._parameters_now,
+            forget=self._forget,
         )
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         group = MutuallyExclusiveCallbackGroup()
@@ -99,14 +102,9 @@ class PerceptionNode(LifecycleNode):
         self._phase = Phase.LOADING
         self.get_logger().info(f"loading {parameters.model} ...")
         started_s = time.monotonic()
-        try:
-            node_parameters.camera_pose(parameters)  # says now what cannot work later
-            self._wait_for(self._worker.run(partial(self._load_model, parameters)))
-        except LisaError as error:
-            return self._refuse_to_configure(str(error))
-        except Exception as error:  # rclpy would swallow it without a word
-            self.get_logger().error(traceback.format_exc())
-            return self._refuse_to_configure(f"Unexpected {type(error).__name__}: {error}")
+        problem = self._loading_problem(parameters)
+        if problem:
+            return self._refuse_to_configure(problem)
         self.get_logger().info(f"{parameters.model} loaded in {time.monotonic() - started_s:.1f} s")
         self._phase, self._problem = Phase.INACTIVE, ""
         return super().on_configure(state)
@@ -133,6 +131,8 @@ class PerceptionNode(LifecycleNode):
         """Cancel what runs and let go of the camera; the model stays loaded."""
         self._phase = Phase.INACTIVE
         self._disconnect("The node was deactivated.")
+        # What was canceled is answered while the publishers can still take away what they showed.
+        self._wait_for(self._worker.run(lambda: None))
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -162,8 +162,24 @@ class PerceptionNode(LifecycleNode):
             self.get_logger().error(f"stays unconfigured: {problem}")
         return _FAILURE
 
+    def _loading_problem(self, parameters: PerceptionParameters) -> str:
+        """Load the model on the worker's thread; return why that failed, empty if it did not."""
+        try:
+            node_parameters.camera_pose(parameters)  # says now what cannot work later
+            self._wait_for(self._worker.run(partial(self._load_model, parameters)))
+        except LisaError as error:
+            problem = str(error)
+        except Exception as error:  # rclpy would swallow it without a word
+            self.get_logger().error(traceback.format_exc())
+            problem = f"Unexpected {type(error).__name__}: {error}"
+        else:
+            return ""
+        # Only now: until here the error held on to what had been loaded.
+        self._worker.run(self._free_model)
+        return problem
+
     def _load_model(self, parameters: PerceptionParameters) -> None:
-        segmenter = self._load(parameters)
+        segmenter = self._model.load(parameters)
         topics = {name: self.resolve_topic_name(name) for name in (IMAGE, DEPTH, CAMERA_INFO)}
         self._camera = Camera(
             topics,
@@ -182,7 +198,7 @@ class PerceptionNode(LifecycleNode):
     def _free_model(self) -> None:
         self._answerer = self._camera = self._desk.last_answer = None
         self._desk.model = NO_MODEL
-        release_device_memory()
+        self._model.free()
 
     def _disconnect(self, reason: str) -> None:
         self._worker.stop_requests(reason)
@@ -203,9 +219,17 @@ class PerceptionNode(LifecycleNode):
 
     def _answer(self, request: Request) -> Answer:
         """Answer one request; runs on the worker's thread."""
-        if self._answerer is None:
-            return unanswered(request, Status.REJECTED, self._idle_reason())
-        return self._answerer.answer(request, _settings(self._parameters_now()))
+        idle = self._idle_reason()  # again: a transition may have come since it was accepted
+        if idle or self._answerer is None:
+            return unanswered(request, Status.REJECTED, idle)
+        parameters = self._parameters_now()
+        self._answerer.use(self._model.segmenter(parameters))
+        return self._answerer.answer(request, _settings(parameters))
+
+    def _forget(self) -> None:
+        """Forget what was said and found; runs on the worker's thread."""
+        if self._answerer is not None:
+            self._answerer.forget_sessions()
 
     def _idle_reason(self) -> str:
         phase = self._phase  # read once: transitions change it on another thread
@@ -215,12 +239,27 @@ class PerceptionNode(LifecycleNode):
         return node_parameters.read(self)
 
     def _check_parameters(self, parameters: Sequence[Parameter]) -> SetParametersResult:
+        reason = self._parameters_refusal({p.name: p.value for p in parameters})
+        return SetParametersResult(successful=not reason, reason=reason)
+
+    def _parameters_refusal(self, values: Mapping[str, Any]) -> str:
         configured = self._phase is not Phase.UNCONFIGURED
-        for parameter in parameters:
-            reason = node_parameters.refusal(parameter.name, parameter.value, configured=configured)
+        for name, value in values.items():
+            if value is None and self.has_parameter(name):
+                return f"{name} cannot be deleted"
+            reason = node_parameters.refusal(name, value, configured=configured)
             if reason is not None:
-                return SetParametersResult(successful=False, reason=reason)
-        return SetParametersResult(successful=True)
+                return reason
+        if not configured:
+            return ""  # configuring looks at them together; until then they come one by one
+        together = node_parameters.changed(self._parameters_now(), values)
+        return node_parameters.conflict(together) or ""
+
+    def _warn_of_unknown_parameters(self) -> None:
+        # rclpy has no public name for what a file or the command line gave.
+        for name, likely in node_parameters.unknown(self._parameter_overrides).items():
+            hint = f"; is it {likely}?" if likely else ""
+            self.get_logger().warning(f"this node has no parameter {name!r}{hint}")
 
     def _publish_diagnostics(self) -> None:
         if not self.context.ok():
@@ -229,6 +268,7 @@ class PerceptionNode(LifecycleNode):
         state = NodeState(
             phase=self._phase,
             problem=self._problem,
+            loading=self._model.progress(),
             model=parameters.model,
             device=parameters.device,
             busy=self._worker.busy,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
@@ -14,26 +15,39 @@ from rclpy.lifecycle import LifecycleNode
 
 from lisa_ros.action import Reason
 from lisa_ros.msg import Perception
-from lisa_ros.nodes.answers import ABOUT_THE_IMAGE, Stage
+from lisa_ros.nodes.answers import ABOUT_THE_IMAGE, Policy, Stage
 from lisa_ros.types import Status
 
 OnProgress = Callable[[Stage, str], None]
 
 
-class AcceptGoal(Protocol):
+@dataclass(frozen=True)
+class Order:
+    """An instruction as a client gives it.
+
+    timeout_s: None for no limit. session: the conversation it belongs to, empty for none. policy:
+    None for the node's. refusal: why it cannot be worked on, empty if it can.
+    """
+
+    instruction: str
+    timeout_s: float | None = None
+    session: str = ""
+    policy: Policy | None = None
+    refusal: str = ""
+
+
+class AcceptOrder(Protocol):
     """Where goals go: each is answered exactly once, with the message that was published."""
 
     def __call__(
         self,
-        instruction: str,
+        order: Order,
         *,
-        timeout_s: float | None,
-        refusal: str | None,
         canceled: Callable[[], bool],
         on_progress: OnProgress,
         on_answer: Callable[[Perception], None],
     ) -> None:
-        """Take a goal; refusal: why it cannot be worked on, None if it can."""
+        """Take an order."""
         ...
 
 
@@ -41,9 +55,9 @@ class ReasonServer:
     """Turns goals into requests. Nothing here waits: a goal is executed once it is answered."""
 
     def __init__(
-        self, node: LifecycleNode, accept_goal: AcceptGoal, callback_group: CallbackGroup
+        self, node: LifecycleNode, accept: AcceptOrder, callback_group: CallbackGroup
     ) -> None:
-        self._accept_goal = accept_goal
+        self._accept = accept
         self._server = ActionServer(
             node,
             Reason,
@@ -60,11 +74,8 @@ class ReasonServer:
         self._server.destroy()
 
     def _on_accepted(self, goal_handle: Any) -> None:
-        goal = goal_handle.request
-        self._accept_goal(
-            goal.instruction,
-            timeout_s=goal.timeout_s if goal.timeout_s > 0 else None,
-            refusal=_refusal(goal),
+        self._accept(
+            _order(goal_handle.request),
             # The state of the goal itself, because `canceled()` is only legal once rclpy has
             # changed it.
             canceled=lambda: bool(goal_handle.is_cancel_requested),
@@ -73,12 +84,29 @@ class ReasonServer:
         )
 
 
-def _refusal(goal: Reason.Goal) -> str | None:
+def _order(goal: Reason.Goal) -> Order:
+    refusal = _refusal(goal)
+    if refusal:
+        return Order(goal.instruction, session=goal.session, refusal=refusal)
+    return Order(
+        goal.instruction,
+        timeout_s=goal.timeout_s or None,
+        session=goal.session,
+        policy=Policy(goal.policy) if goal.policy else None,
+    )
+
+
+def _refusal(goal: Reason.Goal) -> str:
     if not math.isfinite(goal.timeout_s) or goal.timeout_s < 0:
         return f"timeout_s is {goal.timeout_s}; expected seconds, or 0 for no limit."
-    if goal.policy not in ("", "replace"):
-        return f"policy is {goal.policy!r}; this version knows 'replace' only."
-    return None
+    if goal.policy and goal.policy not in tuple(Policy):
+        return (
+            f"policy is {goal.policy!r}; expected one of {', '.join(Policy)}, or nothing for the "
+            "node's own."
+        )
+    if goal.refine:
+        return "refine is not answered by this version; leave it empty."
+    return ""
 
 
 def _publish_feedback(goal_handle: Any, stage: Stage, partial_text: str) -> None:

@@ -1,8 +1,8 @@
 """The one thread that owns the model: callbacks hand it work and return at once.
 
-Policy "replace": a newer request stops the running one (it is answered CANCELED) and takes the
-place of one that waits. Loading and unloading a model are tasks on the same thread, so that nothing
-else ever touches the device.
+A policy says what a new request does to those before it: it replaces them, waits behind them, or is
+refused. Loading and unloading a model are tasks on the same thread, so that nothing else ever
+touches the device.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from lisa_ros.errors import LisaError
-from lisa_ros.nodes.answers import Answer, Request, quoted, unanswered
+from lisa_ros.nodes.answers import Answer, Policy, Request, quoted, unanswered
+from lisa_ros.nodes.reasons import failed
 from lisa_ros.types import Status
 
 _LOG = logging.getLogger(__name__)
 _Result = TypeVar("_Result")
+# How late a cancel or a time-out is seen of a request that waits behind another.
+_QUEUE_POLL_S = 0.05
+_CLOSED = "The node is shutting down."
 
 
 class ModelWorker:
@@ -34,44 +37,52 @@ class ModelWorker:
         self._changed = threading.Condition()
         self._tasks: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
         self._running: Request | None = None
-        self._waiting: Request | None = None
+        self._waiting: deque[Request] = deque()
         self._closed = False
-        # A daemon, because a call into the model that does not return must not keep the process
+        # Daemons, because a call into the model that does not return must not keep the process
         # alive.
         self._thread = threading.Thread(target=self._loop, name="model", daemon=True)
+        self._watch = threading.Thread(target=self._watch_queue, name="queue", daemon=True)
         self._thread.start()
+        self._watch.start()
 
     @property
     def busy(self) -> bool:
         """Whether a request is being answered or waits."""
         with self._changed:
-            return self._running is not None or self._waiting is not None
+            return self._running is not None or bool(self._waiting)
 
-    def submit(self, request: Request) -> None:
-        """Hand in a request; it replaces the one that runs and the one that waits."""
+    @property
+    def waiting_count(self) -> int:
+        """How many requests wait behind the one that is being answered."""
+        with self._changed:
+            return len(self._waiting)
+
+    def submit(self, request: Request, policy: Policy, queue_size: int) -> None:
+        """Hand in a request; queue_size: how many may wait under the policy QUEUE.
+
+        REPLACE: what runs and what waits is answered CANCELED. QUEUE: the request waits for its
+        turn, or is answered REJECTED when too many do. REJECT: it is answered REJECTED unless it
+        can start at once.
+        """
+        replaced: list[Request] = []
         reason = f"Replaced by a newer instruction: {quoted(request.instruction)}."
         with self._changed:
-            if self._closed:
-                replaced, refused = None, request
-            else:
-                replaced, refused = self._waiting, None
-                self._waiting = request
-                if self._running is not None:
-                    self._running.stop_signal.stop(Status.CANCELED, reason)
-                self._changed.notify()
-        if replaced is not None:
-            _deliver(replaced, unanswered(replaced, Status.CANCELED, reason))
-        if refused is not None:
-            _deliver(refused, unanswered(refused, Status.REJECTED, "The node is shutting down."))
+            refusal = self._refusal(policy, queue_size)
+            if not refusal:
+                if policy is Policy.REPLACE:
+                    replaced = self._stop_all(reason)
+                self._waiting.append(request)
+                self._changed.notify_all()
+        _deliver_all(replaced, Status.CANCELED, reason)
+        if refusal:
+            _deliver_all([request], Status.REJECTED, refusal)
 
     def stop_requests(self, reason: str) -> None:
         """Cancel what runs and what waits; each is answered CANCELED with `reason`."""
         with self._changed:
-            waiting, self._waiting = self._waiting, None
-            if self._running is not None:
-                self._running.stop_signal.stop(Status.CANCELED, reason)
-        if waiting is not None:
-            _deliver(waiting, unanswered(waiting, Status.CANCELED, reason))
+            waiting = self._stop_all(reason)
+        _deliver_all(waiting, Status.CANCELED, reason)
 
     def run(self, task: Callable[[], _Result]) -> Future[_Result]:
         """Run a task on the model's thread, before any request that waits; return its future."""
@@ -81,20 +92,42 @@ class ModelWorker:
                 future.cancel()
             else:
                 self._tasks.append((task, future))
-                self._changed.notify()
+                self._changed.notify_all()
         return future
 
     def close(self, timeout_s: float) -> bool:
         """Cancel everything and end the thread; return whether it ended within `timeout_s`."""
-        self.stop_requests("The node is shutting down.")
         with self._changed:
             self._closed = True
+            waiting = self._stop_all(_CLOSED)
             for _, future in self._tasks:
                 future.cancel()
             self._tasks.clear()
-            self._changed.notify()
+            self._changed.notify_all()
+        _deliver_all(waiting, Status.CANCELED, _CLOSED)
         self._thread.join(timeout_s)
         return not self._thread.is_alive()
+
+    def _refusal(self, policy: Policy, queue_size: int) -> str:
+        """Return why a request cannot be taken now, empty if it can; with the lock held."""
+        if self._closed:
+            return _CLOSED
+        if policy is Policy.QUEUE and len(self._waiting) >= queue_size:
+            return (
+                f"{len(self._waiting)} instructions wait already; queue_size allows {queue_size}."
+            )
+        ahead = self._running or (self._waiting[0] if self._waiting else None)
+        if policy is Policy.REJECT and ahead is not None:
+            return f"Busy with {quoted(ahead.instruction)}, and the policy is reject."
+        return ""
+
+    def _stop_all(self, reason: str) -> list[Request]:
+        """Stop what runs and return what waited, for its answers; with the lock held."""
+        if self._running is not None:
+            self._running.stop_signal.stop(Status.CANCELED, reason)
+        waiting = list(self._waiting)
+        self._waiting.clear()
+        return waiting
 
     def _loop(self) -> None:
         while True:
@@ -104,7 +137,7 @@ class ModelWorker:
                     return
                 task = self._tasks.popleft() if self._tasks else None
                 if task is None:
-                    self._running, self._waiting = self._waiting, None
+                    self._running = self._waiting.popleft()
                 request = self._running
             if task is not None:
                 _run_task(*task)
@@ -119,8 +152,26 @@ class ModelWorker:
             return self._answer(request)
         except Exception as error:  # one request must not end the model's only thread
             _LOG.exception("answering %s failed", quoted(request.instruction))
-            reason = f"Unexpected {type(error).__name__}: {error}"
-            return unanswered(request, Status.ERROR, reason, LisaError.code)
+            return unanswered(request, *failed(error))
+
+    def _watch_queue(self) -> None:
+        """Answer what is canceled, or runs out of time, while it waits behind another request."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed or self._waiting)
+                if self._closed:
+                    return
+                stopped = [
+                    (request, cause)
+                    for request in self._waiting
+                    if (cause := request.stop_signal.cause()) is not None
+                ]
+                for request, _ in stopped:
+                    self._waiting.remove(request)
+                if not stopped:
+                    self._changed.wait(_QUEUE_POLL_S)
+            for request, (status, reason) in stopped:
+                _deliver(request, unanswered(request, status, reason))
 
 
 def _run_task(task: Callable[[], Any], future: Future[Any]) -> None:
@@ -130,6 +181,11 @@ def _run_task(task: Callable[[], Any], future: Future[Any]) -> None:
         future.set_result(task())
     except BaseException as error:  # the thread that waits for the future raises it again
         future.set_exception(error)
+
+
+def _deliver_all(requests: list[Request], status: Status, reason: str) -> None:
+    for request in requests:
+        _deliver(request, unanswered(request, status, reason))
 
 
 def _deliver(request: Request, answer: Answer) -> None:

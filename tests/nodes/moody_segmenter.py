@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import math
 import time
 from typing import Any
 
@@ -13,7 +15,16 @@ from lisa_ros.types import Segmentation
 
 
 class MoodySegmenter(FakeSegmenter):
-    """Goes on and on at "slow", fails as a library would at "crash", refuses "too long"."""
+    """Goes on and on at "slow", fails as a library would at "crash", refuses "too long".
+
+    found_threshold: the user's own, at whose 1.0 it refuses everything. dumb: what it answers is no
+    number.
+    """
+
+    def __init__(self, found_threshold: float | None = None, *, dumb: bool = False) -> None:
+        super().__init__()
+        self._strict = found_threshold == 1.0
+        self._dumb = dumb
 
     def segment(self, image: EncodedImage, instruction: str, **options: Any) -> Segmentation:
         if "crash" in instruction:
@@ -27,4 +38,6 @@ class MoodySegmenter(FakeSegmenter):
             if options["should_stop"]():
                 raise GenerationCanceledError("stopped", text)
             time.sleep(0.01)
-        return super().segment(image, instruction, **options)
+        said = "no colour" if self._strict else instruction
+        answer = super().segment(image, said, **options)
+        return dataclasses.replace(answer, seg_probability=math.nan) if self._dumb else answer

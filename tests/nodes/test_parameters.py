@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from array import array
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,11 @@ from lisa_ros.nodes.parameters import (
     Change,
     PerceptionParameters,
     camera_pose,
+    changed,
+    conflict,
     refusal,
     specifications,
+    unknown,
 )
 
 REPOSITORY = Path(__file__).parents[2]
@@ -45,21 +49,47 @@ def test_declarations_are_complete() -> None:
     ("name", "value", "words"),
     [
         ("mode", "guess", "'prompted', 'generated'"),
-        ("policy", "queue", "'replace'"),
+        ("policy", "wait", "'replace', 'queue', 'reject'"),
         ("prompt_template", "no place", "{instruction}"),
+        ("prompt_template", "{instruction} {instruction}", "exactly once"),
+        ("session", "s" * 101, "at most 100"),
         ("camera_to_target", [1.0, 2.0], "expected 7"),
         ("view", "tiles", "'center'"),
         ("conversation", "chat", "'llava_llama_2'"),
         ("found_threshold", 1, "such as 1.0"),
-        ("found_threshold", "null", "or nothing at all"),
+        ("found_threshold", "none", "or null for none"),
         ("camera_to_target", [0, 0, 0, 0, 0, 0, 1], "array of floating-point numbers"),
-        ("camera_to_target", "null", "array of floating-point numbers"),
     ],
 )
 def test_values_that_cannot_be_are_refused_with_the_reason(
     name: str, value: object, words: str
 ) -> None:
     assert words in refusal(name, value, configured=False)
+
+
+def test_null_of_a_dumped_file_means_not_set() -> None:
+    """`ros2 param dump` writes it for what has no value, and loading gives it back as a text."""
+    given = PerceptionParameters(found_threshold=0.5, camera_to_target=(0.0,) * 7)
+    for name in ("found_threshold", "camera_to_target"):
+        assert refusal(name, "null", configured=True) is None
+        assert getattr(changed(given, {name: "null"}), name) is None
+
+
+def test_values_of_rclpy_become_those_of_the_dataclass() -> None:
+    pose = array("d", (0.0,) * 7)
+    values = {"camera_to_target": pose, "mode": "generated", "use_sim_time": True}
+    expected = PerceptionParameters(mode="generated", camera_to_target=tuple(pose))
+    assert changed(PerceptionParameters(), values) == expected
+
+
+def test_values_that_cannot_work_together_are_named() -> None:
+    assert conflict(PerceptionParameters()) is None
+    assert "camera_to_target" in conflict(PerceptionParameters(target_frame="base"))
+
+
+def test_unknown_names_come_with_a_likely_one() -> None:
+    names = ["model", "found_treshold", "wheel_base", "use_sim_time", "qos_overrides./lisa/image"]
+    assert unknown(names) == {"found_treshold": "found_threshold", "wheel_base": ""}
 
 
 def test_what_belongs_to_the_loaded_model_waits_for_cleanup() -> None:

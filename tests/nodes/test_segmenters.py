@@ -2,52 +2,63 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from lisa_ros.inference.engine import LisaEngine
 from lisa_ros.nodes.parameters import PerceptionParameters, specifications
-from lisa_ros.nodes.segmenters import load_segmenter
+from lisa_ros.nodes.segmenters import load_model
+
+LEFT_TO_THE_CHECKPOINT = {
+    "conversation": None,
+    "view": None,
+    "prompt_template": None,
+    "found_threshold": "auto",
+}
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What the engine is asked for instead of loading it."""
-    asked: dict[str, Any] = {}
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What the engine is asked for: to be loaded, then to be set up anew."""
+    asked: list[dict[str, Any]] = []
 
-    def from_pretrained(model: str, **options: Any) -> None:
-        asked.update(options, model=model)
+    def from_pretrained(model: str, **options: Any) -> SimpleNamespace:
+        asked.append({**options, "model": model})
+        return SimpleNamespace(set_up_anew=lambda **options: asked.append(options))
 
     monkeypatch.setattr(LisaEngine, "from_pretrained", from_pretrained)
     return asked
 
 
-def test_empty_parameters_leave_it_to_the_checkpoint(asked: dict[str, Any]) -> None:
-    load_segmenter(PerceptionParameters(model="a-folder"))
-    assert asked == {
-        "model": "a-folder",
-        "device": "auto",
-        "dtype": "auto",
-        "conversation": None,
-        "view": None,
-        "prompt_template": None,
-        "found_threshold": "auto",
-    }
+def test_empty_parameters_leave_it_to_the_checkpoint(asked: list[dict[str, Any]]) -> None:
+    parameters = PerceptionParameters(model="a-folder")
+    load_model(parameters, lambda step: None)(parameters)
+    assert asked == [
+        {"model": "a-folder", "device": "auto", "dtype": "auto", **LEFT_TO_THE_CHECKPOINT},
+        LEFT_TO_THE_CHECKPOINT,
+    ]
 
 
-def test_given_parameters_are_passed_on(asked: dict[str, Any]) -> None:
+def test_given_parameters_are_passed_on(asked: list[dict[str, Any]]) -> None:
+    loaded: dict[str, Any] = {"model": "a-folder", "device": "cpu", "dtype": "float32"}
     given: dict[str, Any] = {
-        "model": "a-folder",
-        "device": "cpu",
-        "dtype": "float32",
         "conversation": "llava_llama_2",
         "view": "center",
         "prompt_template": "Where is {instruction}?",
         "found_threshold": 0.0,
     }
-    load_segmenter(PerceptionParameters(**given))
-    assert asked == given
+    set_up = load_model(PerceptionParameters(**loaded, **given), lambda step: None)
+    set_up(PerceptionParameters(**loaded, view="letterbox"))
+    assert asked == [{**loaded, **given}, {**LEFT_TO_THE_CHECKPOINT, "view": "letterbox"}]
+
+
+def test_steps_of_loading_are_named(asked: list[dict[str, Any]]) -> None:
+    steps: list[str] = []
+    load_model(PerceptionParameters(model="a-folder"), steps.append)
+    assert len(steps) == 2
+    assert "a-folder" in steps[-1]
 
 
 def test_conversations_are_those_of_the_model() -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from lisa_ros.errors import LisaError
-from lisa_ros.nodes.answers import Answer, Request, StopSignal, unanswered
+from lisa_ros.nodes.answers import Answer, Policy, Request, StopSignal, unanswered
 from lisa_ros.nodes.worker import ModelWorker
 from lisa_ros.types import Status
 
@@ -40,7 +41,7 @@ class Answers:
         self._arrived = threading.Condition()
         self.all: list[Answer] = []
 
-    def request(self, instruction: str, **limits: float) -> Request:
+    def request(self, instruction: str, **limits: Any) -> Request:
         return Request(0, instruction, StopSignal(**limits), lambda stage, text: None, self.add)
 
     def add(self, answer: Answer) -> None:
@@ -52,6 +53,11 @@ class Answers:
         with self._arrived:
             assert self._arrived.wait_for(lambda: len(self.all) >= count, WAIT_S), self.all
             return [(answer.instruction, answer.status) for answer in self.all]
+
+
+def submit(worker: ModelWorker, *requests: Request, policy: Policy = Policy.REPLACE) -> None:
+    for request in requests:
+        worker.submit(request, policy, queue_size=2)
 
 
 @pytest.fixture
@@ -72,7 +78,7 @@ def worker(model: Model) -> Iterator[ModelWorker]:
 
 
 def test_answers_on_its_own_thread(worker: ModelWorker, model: Model, answers: Answers) -> None:
-    worker.submit(answers.request("cup"))
+    submit(worker, answers.request("cup"))
     assert answers.wait(1) == [("cup", Status.FOUND)]
     assert worker.run(lambda: threading.current_thread().name).result(WAIT_S) in model.threads
     assert threading.current_thread().name not in model.threads
@@ -81,10 +87,10 @@ def test_answers_on_its_own_thread(worker: ModelWorker, model: Model, answers: A
 def test_newer_request_replaces_the_running_one(
     worker: ModelWorker, model: Model, answers: Answers
 ) -> None:
-    worker.submit(answers.request("hold"))
+    submit(worker, answers.request("hold"))
     model.started.acquire()
     assert worker.busy
-    worker.submit(answers.request("cup"))
+    submit(worker, answers.request("cup"))
     assert answers.wait(2) == [("hold", Status.CANCELED), ("cup", Status.FOUND)]
     assert answers.all[0].reason == "Replaced by a newer instruction: 'cup'."
 
@@ -95,26 +101,80 @@ def test_waiting_requests_are_replaced_and_each_is_answered_once(
     block = threading.Event()
     worker.run(lambda: block.wait(WAIT_S))
     for number in range(1000):
-        worker.submit(answers.request(f"cup {number}"))
+        submit(worker, answers.request(f"cup {number}"))
     block.set()
     expected = [(f"cup {number}", Status.CANCELED) for number in range(999)]
     assert answers.wait(1000) == [*expected, ("cup 999", Status.FOUND)]
 
 
+def test_queued_requests_take_their_turn_and_too_many_are_refused(
+    worker: ModelWorker, model: Model, answers: Answers
+) -> None:
+    submit(worker, answers.request("hold"))
+    model.started.acquire()
+    submit(worker, *map(answers.request, ("cup 1", "cup 2", "cup 3")), policy=Policy.QUEUE)
+    assert answers.wait(1) == [("cup 3", Status.REJECTED)]
+    assert answers.all[0].reason == "2 instructions wait already; queue_size allows 2."
+    assert (worker.busy, worker.waiting_count) == (True, 2)
+    model.release.set()
+    found = [(instruction, Status.FOUND) for instruction in ("hold", "cup 1", "cup 2")]
+    assert answers.wait(4)[1:] == found
+
+
+def test_replacing_empties_the_queue_too(
+    worker: ModelWorker, model: Model, answers: Answers
+) -> None:
+    submit(worker, answers.request("hold"))
+    model.started.acquire()
+    submit(worker, answers.request("cup 1"), answers.request("cup 2"), policy=Policy.QUEUE)
+    submit(worker, answers.request("cup 3"))
+    ended = answers.wait(4)
+    assert set(ended[:-1]) == {(name, Status.CANCELED) for name in ("hold", "cup 1", "cup 2")}
+    assert ended[-1] == ("cup 3", Status.FOUND)
+
+
+def test_rejecting_refuses_what_cannot_start_at_once(
+    worker: ModelWorker, model: Model, answers: Answers
+) -> None:
+    submit(worker, answers.request("hold"), policy=Policy.REJECT)
+    model.started.acquire()
+    submit(worker, answers.request("cup"), policy=Policy.REJECT)
+    assert answers.wait(1) == [("cup", Status.REJECTED)]
+    assert answers.all[0].reason == "Busy with 'hold', and the policy is reject."
+    model.release.set()
+    assert answers.wait(2)[-1] == ("hold", Status.FOUND)
+
+
+@pytest.mark.parametrize(
+    ("limits", "status"),
+    [({"timeout_s": 0.01}, Status.TIMEOUT), ({"canceled": lambda: True}, Status.CANCELED)],
+)
+def test_stop_reaches_a_request_that_waits_behind_another(
+    worker: ModelWorker, model: Model, answers: Answers, limits: dict, status: Status
+) -> None:
+    submit(worker, answers.request("hold"))
+    model.started.acquire()
+    submit(worker, answers.request("cup", **limits), policy=Policy.QUEUE)
+    assert answers.wait(1) == [("cup", status)]
+    assert (worker.busy, worker.waiting_count) == (True, 0)
+    model.release.set()
+    assert answers.wait(2)[-1] == ("hold", Status.FOUND)
+
+
 def test_stop_requests_ends_what_runs_and_what_waits(
     worker: ModelWorker, model: Model, answers: Answers
 ) -> None:
-    worker.submit(answers.request("hold"))
+    submit(worker, answers.request("hold"))
     model.started.acquire()
     worker.stop_requests("enough")
     assert answers.wait(1) == [("hold", Status.CANCELED)]
     assert answers.all[0].reason == "enough"
-    worker.submit(answers.request("cup"))
+    submit(worker, answers.request("cup"))
     assert answers.wait(2)[-1] == ("cup", Status.FOUND)
 
 
 def test_timeout_reaches_the_model(worker: ModelWorker, answers: Answers) -> None:
-    worker.submit(answers.request("hold", timeout_s=0.01))
+    submit(worker, answers.request("hold", timeout_s=0.01))
     assert answers.wait(1) == [("hold", Status.TIMEOUT)]
 
 
@@ -124,9 +184,9 @@ def test_client_that_cannot_be_answered_does_not_end_the_worker(
     def fail(answer: Answer) -> None:
         raise RuntimeError("nobody listens")
 
-    worker.submit(Request(0, "lost", StopSignal(), lambda stage, text: None, fail))
+    submit(worker, Request(0, "lost", StopSignal(), lambda stage, text: None, fail))
     worker.run(lambda: None).result(WAIT_S)
-    worker.submit(answers.request("cup"))
+    submit(worker, answers.request("cup"))
     assert answers.wait(1) == [("cup", Status.FOUND)]
     assert "'lost' could not be delivered" in caplog.text
 
@@ -140,12 +200,12 @@ def test_model_that_raises_is_answered_and_the_next_request_too(
         return unanswered(request, Status.FOUND, "there")
 
     worker = ModelWorker(answer)
-    worker.submit(answers.request("crash"))
+    submit(worker, answers.request("crash"))
     assert answers.wait(1) == [("crash", Status.ERROR)]
-    assert answers.all[0].reason == "Unexpected RuntimeError: a bug of ours"
+    assert answers.all[0].reason == "Unexpected RuntimeError: a bug of ours."
     assert answers.all[0].error_code == LisaError.code
     assert not worker.busy
-    worker.submit(answers.request("cup"))
+    submit(worker, answers.request("cup"))
     assert answers.wait(2)[-1] == ("cup", Status.FOUND)
     assert worker.close(WAIT_S)
     assert "answering 'crash' failed" in caplog.text
@@ -157,17 +217,17 @@ def test_failing_task_is_its_callers_problem(worker: ModelWorker, answers: Answe
 
     with pytest.raises(ValueError, match="broken weights"):
         worker.run(load).result(WAIT_S)
-    worker.submit(answers.request("cup"))
+    submit(worker, answers.request("cup"))
     assert answers.wait(1) == [("cup", Status.FOUND)]
 
 
 def test_close_answers_everything(model: Model, answers: Answers) -> None:
     worker = ModelWorker(model.answer)
-    worker.submit(answers.request("hold"))
+    submit(worker, answers.request("hold"))
     model.started.acquire()
     assert worker.close(WAIT_S)
     assert answers.wait(1) == [("hold", Status.CANCELED)]
-    worker.submit(answers.request("late"))
+    submit(worker, answers.request("late"))
     assert answers.wait(2)[-1] == ("late", Status.REJECTED)
     assert worker.run(lambda: None).cancelled()
 
