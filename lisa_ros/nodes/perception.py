@@ -9,30 +9,27 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent import futures
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from diagnostic_msgs.msg import DiagnosticArray
-from rcl_interfaces.msg import SetParametersResult
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.parameter import Parameter
-from rclpy.qos import qos_profile_sensor_data
-from sensor_msgs.msg import CameraInfo, Image
 
 from lisa_ros.errors import ConfigurationError, LisaError
-from lisa_ros.nodes import parameters as node_parameters
 from lisa_ros.nodes.answering import Answerer, AnswerSettings, TargetFrame
 from lisa_ros.nodes.answers import Answer, Request, unanswered
+from lisa_ros.nodes.camera_topics import CameraTopic, camera_topics, make_camera, subscribe
 from lisa_ros.nodes.conversions import NO_MODEL, ModelFacts
 from lisa_ros.nodes.diagnostics import NodeState, Phase, diagnostics_message, why_not_active
-from lisa_ros.nodes.frame_decoding import CAMERA_INFO, DEPTH, IMAGE
 from lisa_ros.nodes.frames import Camera
 from lisa_ros.nodes.instruction_desk import InstructionDesk
 from lisa_ros.nodes.loaded_model import LoadedModel
+from lisa_ros.nodes.node_parameters import NodeParameters
+from lisa_ros.nodes.parameter_rules import camera_pose
 from lisa_ros.nodes.parameters import PerceptionParameters
 from lisa_ros.nodes.process import run_node
 from lisa_ros.nodes.segmenters import LoadModel, load_model
@@ -66,21 +63,21 @@ class PerceptionNode(LifecycleNode):
         self._answerer: Answerer | None = None
         self._camera: Camera | None = None
         self._camera_subscriptions: list[Any] = []
-        self.add_on_set_parameters_callback(self._check_parameters)
-        node_parameters.declare(self)
-        self._warn_of_unknown_parameters()
+        self._parameter_values = NodeParameters(
+            self, is_configured=lambda: self._phase is not Phase.UNCONFIGURED
+        )
         self._worker = ModelWorker(self._answer)
         self._desk = InstructionDesk(
             self,
             self._worker,
             idle_reason=self._idle_reason,
-            parameters=self._parameters_now,
+            parameters=self._parameter_values.now,
             forget=self._forget,
         )
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         group = MutuallyExclusiveCallbackGroup()
         self.create_timer(1.0, self._publish_diagnostics, callback_group=group, clock=_STEADY)
-        if self._parameters_now().autostart:
+        if self._parameter_values.now().autostart:
             # In a group of its own: it lasts as long as the model loads, and the services of
             # lifecycle and parameters, which are in the default group, must answer meanwhile.
             group = MutuallyExclusiveCallbackGroup()
@@ -96,7 +93,7 @@ class PerceptionNode(LifecycleNode):
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the model on the worker's thread; diagnostics and answers go on meanwhile."""
-        parameters = self._parameters_now()
+        parameters = self._parameter_values.now()
         if not parameters.model:
             return self._refuse_to_configure(_MODEL_MISSING)
         self._phase = Phase.LOADING
@@ -113,16 +110,19 @@ class PerceptionNode(LifecycleNode):
         """Connect the camera and start to answer."""
         assert self._camera is not None
         group = MutuallyExclusiveCallbackGroup()
-        self._camera_subscriptions = [
-            self.create_subscription(
-                message_type,
-                stream,
-                partial(self._camera.add, stream),
-                qos_profile_sensor_data,
+        try:
+            self._camera_subscriptions = subscribe(
+                self,
+                self._camera,
+                self._camera_topics(self._parameter_values.now()),
                 callback_group=group,
+                event_callbacks=lambda topic: None,
             )
-            for stream, message_type in ((IMAGE, Image), (DEPTH, Image), (CAMERA_INFO, CameraInfo))
-        ]
+        except ConfigurationError as error:
+            self._problem = str(error)
+            self.get_logger().error(f"stays inactive: {error}")
+            return _FAILURE
+        self._problem = ""
         result = super().on_activate(state)
         self._phase = Phase.ACTIVE
         return result
@@ -165,7 +165,7 @@ class PerceptionNode(LifecycleNode):
     def _loading_problem(self, parameters: PerceptionParameters) -> str:
         """Load the model on the worker's thread; return why that failed, empty if it did not."""
         try:
-            node_parameters.camera_pose(parameters)  # says now what cannot work later
+            camera_pose(parameters)  # says now what cannot work later
             self._wait_for(self._worker.run(partial(self._load_model, parameters)))
         except LisaError as error:
             problem = str(error)
@@ -180,15 +180,20 @@ class PerceptionNode(LifecycleNode):
 
     def _load_model(self, parameters: PerceptionParameters) -> None:
         segmenter = self._model.load(parameters)
-        topics = {name: self.resolve_topic_name(name) for name in (IMAGE, DEPTH, CAMERA_INFO)}
-        self._camera = Camera(
-            topics,
-            sync_slop_s=parameters.sync_slop_s,
-            rectified=parameters.rectified,
+        self._camera = make_camera(
+            parameters,
+            self._camera_topics(parameters),
             now_ns=lambda: int(self.get_clock().now().nanoseconds),
         )
         self._desk.model = ModelFacts(parameters.model, segmenter.capabilities.demo_model)
         self._answerer = Answerer(segmenter, self._camera)
+
+    def _camera_topics(self, parameters: PerceptionParameters) -> dict[str, CameraTopic]:
+        return camera_topics(
+            self.resolve_topic_name,
+            use_depth=parameters.use_depth,
+            image_transport=parameters.image_transport,
+        )
 
     def _unload(self) -> None:
         self._phase, self._problem = Phase.UNCONFIGURED, ""
@@ -222,7 +227,7 @@ class PerceptionNode(LifecycleNode):
         idle = self._idle_reason()  # again: a transition may have come since it was accepted
         if idle or self._answerer is None:
             return unanswered(request, Status.REJECTED, idle)
-        parameters = self._parameters_now()
+        parameters = self._parameter_values.now()
         self._answerer.use(self._model.segmenter(parameters))
         return self._answerer.answer(request, _settings(parameters))
 
@@ -235,36 +240,10 @@ class PerceptionNode(LifecycleNode):
         phase = self._phase  # read once: transitions change it on another thread
         return "" if phase is Phase.ACTIVE else why_not_active(phase, self._problem)
 
-    def _parameters_now(self) -> PerceptionParameters:
-        return node_parameters.read(self)
-
-    def _check_parameters(self, parameters: Sequence[Parameter]) -> SetParametersResult:
-        reason = self._parameters_refusal({p.name: p.value for p in parameters})
-        return SetParametersResult(successful=not reason, reason=reason)
-
-    def _parameters_refusal(self, values: Mapping[str, Any]) -> str:
-        configured = self._phase is not Phase.UNCONFIGURED
-        for name, value in values.items():
-            if value is None and self.has_parameter(name):
-                return f"{name} cannot be deleted"
-            reason = node_parameters.refusal(name, value, configured=configured)
-            if reason is not None:
-                return reason
-        if not configured:
-            return ""  # configuring looks at them together; until then they come one by one
-        together = node_parameters.changed(self._parameters_now(), values)
-        return node_parameters.conflict(together) or ""
-
-    def _warn_of_unknown_parameters(self) -> None:
-        # rclpy has no public name for what a file or the command line gave.
-        for name, likely in node_parameters.unknown(self._parameter_overrides).items():
-            hint = f"; is it {likely}?" if likely else ""
-            self.get_logger().warning(f"this node has no parameter {name!r}{hint}")
-
     def _publish_diagnostics(self) -> None:
         if not self.context.ok():
             return
-        camera, parameters = self._camera, self._parameters_now()
+        camera, parameters = self._camera, self._parameter_values.now()
         state = NodeState(
             phase=self._phase,
             problem=self._problem,
@@ -284,7 +263,7 @@ class PerceptionNode(LifecycleNode):
 
 
 def _settings(parameters: PerceptionParameters) -> AnswerSettings:
-    pose = node_parameters.camera_pose(parameters)
+    pose = camera_pose(parameters)
     target_frame = None if pose is None else TargetFrame(parameters.target_frame, pose)
     return AnswerSettings(
         mode=cast("Mode", parameters.mode),  # one of its choices, or rclpy has refused it

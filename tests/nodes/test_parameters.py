@@ -11,16 +11,8 @@ import pytest
 import yaml
 
 from lisa_ros.errors import ConfigurationError, TransformError
-from lisa_ros.nodes.parameters import (
-    Change,
-    PerceptionParameters,
-    camera_pose,
-    changed,
-    conflict,
-    refusal,
-    specifications,
-    unknown,
-)
+from lisa_ros.nodes.parameter_rules import camera_pose, changed, conflict, refusal, unknown
+from lisa_ros.nodes.parameters import Change, PerceptionParameters, specifications
 
 REPOSITORY = Path(__file__).parents[2]
 YAML = REPOSITORY / "config" / "perception.yaml"

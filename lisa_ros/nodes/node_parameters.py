@@ -1,0 +1,88 @@
+"""The parameters on the node: declared, checked when somebody sets them, read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import Field
+from typing import Any
+
+from rcl_interfaces.msg import (
+    FloatingPointRange,
+    IntegerRange,
+    ParameterDescriptor,
+    SetParametersResult,
+)
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+
+from lisa_ros.nodes import parameter_rules as rules
+from lisa_ros.nodes.parameters import Change, PerceptionParameters, specifications
+
+
+class NodeParameters:
+    """Declares every parameter on a node, at once; an override that cannot be is rclpy's exception.
+
+    is_configured: whether the node is past the time when every parameter may change.
+    """
+
+    def __init__(self, node: Node, is_configured: Callable[[], bool]) -> None:
+        self._node = node
+        self._is_configured = is_configured
+        node.add_on_set_parameters_callback(self._check)
+        for name, spec in specifications().items():
+            node.declare_parameter(name, spec.default, ParameterDescriptor(**_descriptor(spec)))
+        self._warn_of_unknown()
+
+    def now(self) -> PerceptionParameters:
+        """Return the present values."""
+        return PerceptionParameters(
+            **{
+                name: rules.plain(spec, self._node.get_parameter(name).value)
+                for name, spec in specifications().items()
+            }
+        )
+
+    def _check(self, parameters: Sequence[Parameter]) -> SetParametersResult:
+        reason = self._refusal({p.name: p.value for p in parameters})
+        return SetParametersResult(successful=not reason, reason=reason)
+
+    def _refusal(self, values: Mapping[str, Any]) -> str:
+        configured = self._is_configured()
+        for name, value in values.items():
+            if value is None and self._node.has_parameter(name):
+                return f"{name} cannot be deleted"
+            reason = rules.refusal(name, value, configured=configured)
+            if reason is not None:
+                return reason
+        if not configured:
+            return ""  # configuring looks at them together; until then they come one by one
+        return rules.conflict(rules.changed(self.now(), values)) or ""
+
+    def _warn_of_unknown(self) -> None:
+        # rclpy has no public name for what a file or the command line gave.
+        for name, likely in rules.unknown(self._node._parameter_overrides).items():
+            hint = f"; is it {likely}?" if likely else ""
+            self._node.get_logger().warning(f"this node has no parameter {name!r}{hint}")
+
+
+def _descriptor(spec: Field[Any]) -> dict[str, Any]:
+    facts = spec.metadata
+    unit = f" [{facts['unit']}]" if facts["unit"] else ""
+    descriptor: dict[str, Any] = {
+        "description": f"{facts['description']}{unit}",
+        # With a fixed type rclpy answers a request for many parameters, as `ros2 param dump` makes
+        # it, with none at all while one of them is not set.
+        "dynamic_typing": spec.default is None,
+        "read_only": facts["change"] is Change.AT_START,
+        "additional_constraints": f"May change {facts['change'].value}."
+        + (f" One of {', '.join(map(repr, facts['choices']))}." if facts["choices"] else ""),
+    }
+    if facts["minimum"] is not None and isinstance(spec.default, int):
+        descriptor["integer_range"] = [
+            IntegerRange(from_value=facts["minimum"], to_value=facts["maximum"], step=0)
+        ]
+    elif facts["minimum"] is not None:
+        descriptor["floating_point_range"] = [
+            FloatingPointRange(from_value=facts["minimum"], to_value=facts["maximum"], step=0.0)
+        ]
+    return descriptor
