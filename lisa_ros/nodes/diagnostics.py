@@ -14,8 +14,8 @@ from std_msgs.msg import Header
 
 from lisa_ros.nodes.answer_log import AnswerStatistics
 from lisa_ros.nodes.answers import Answer
-from lisa_ros.nodes.frames import StreamState
 from lisa_ros.nodes.sample_saver import SaverState
+from lisa_ros.nodes.stream_states import StreamState
 
 if TYPE_CHECKING:
     from lisa_ros.nodes.topic_publishers import TopicPublishers
@@ -179,14 +179,10 @@ def _samples_status(name: str, samples: SaverState) -> DiagnosticStatus:
 def _input_problems(state: NodeState) -> list[str]:
     """Return what keeps a fresh frame from coming together, as `frames.Camera` will see it."""
     single = [
-        (
-            f"no {stream} on {seen.topic}"
-            if seen.age_s is None
-            else f"{stream} on {seen.topic} is {seen.age_s:.1f} s old"
-        )
-        + _why_silent(state.links.get(seen.topic))
+        _input_problem(stream, seen) + _why_silent(state.links.get(seen.topic))
         for stream, seen in state.inputs.items()
-        if seen.age_s is None or abs(seen.age_s) > state.max_frame_age_s
+        if seen.required
+        and (seen.age_s is None or abs(seen.age_s) > state.max_frame_age_s or seen.problem)
     ]
     if single:
         return single
@@ -196,6 +192,14 @@ def _input_problems(state: NodeState) -> list[str]:
     if abs(state.frame_age_s) > state.max_frame_age_s:
         return [f"{apart}; the last that did are {state.frame_age_s:.1f} s old"]
     return []
+
+
+def _input_problem(stream: str, seen: StreamState) -> str:
+    if seen.problem:
+        return f"{stream} on {seen.topic} cannot be used: {seen.problem}"
+    if seen.age_s is None:
+        return f"no {stream} on {seen.topic}"
+    return f"{stream} on {seen.topic} is {seen.age_s:.1f} s old"
 
 
 def _why_silent(link: InputLink | None) -> str:

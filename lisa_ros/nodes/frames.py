@@ -8,58 +8,85 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
 
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from lisa_ros.errors import CameraInfoError, DepthError, LisaError
 from lisa_ros.nodes.answers import NoFrame
 from lisa_ros.nodes.conversions import stamp_ns
-from lisa_ros.nodes.frame_decoding import CAMERA_INFO, DEPTH, IMAGE, FrameDecoder
-from lisa_ros.nodes.synchroniser import Synchroniser
+from lisa_ros.nodes.frame_decoding import (
+    CAMERA_INFO,
+    DEPTH,
+    DEPTH_CAMERA_INFO,
+    IMAGE,
+    FrameDecoder,
+)
+from lisa_ros.nodes.message_checks import (
+    MAX_MESSAGE_BYTES,
+    check_message,
+    size_bytes,
+)
+from lisa_ros.nodes.stream_states import Arrivals, StreamState
+from lisa_ros.nodes.synchroniser import MessageSet, Synchroniser
 from lisa_ros.types import RgbdFrame
 
 _POLL_S = 0.02
+# A frame that cannot be decoded may be one of a kind (a camera that restarts, a damaged packet):
+# this much longer the next one is waited for. A camera that is set up wrongly must not cost more.
+_SECOND_CHANCE_S = 0.5
 # A stamp so far off is not a slow camera but another clock.
 _OTHER_CLOCK_S = 3600.0
-
-
-@dataclass(frozen=True)
-class StreamState:
-    """One input. age_s: of its newest stamp by the node's clock; None before the first message."""
-
-    topic: str
-    received: int
-    unmatched: int
-    age_s: float | None
 
 
 class Camera:
     """Files the messages of one camera and hands out its newest frame. Thread-safe.
 
-    topics: name on the wire for each of image, depth and camera_info, for sentences. now_ns: the
-    node's clock.
+    topics: name on the wire for each stream, for sentences: image alone for a camera without depth,
+    else image, depth and camera_info, all three waited for, and depth_camera_info, which is not.
+    sync_slop_s: most that the stamps of one frame differ. sync_queue_size: messages of each stream
+    that wait for partners. now_ns: the node's clock.
     """
 
     def __init__(
         self,
         topics: Mapping[str, str],
+        decoder: FrameDecoder,
         *,
         sync_slop_s: float,
-        rectified: bool,
+        sync_queue_size: int,
         now_ns: Callable[[], int],
     ) -> None:
         self._topics = topics
         self._now_ns = now_ns
         self._sync_slop_s = sync_slop_s
         self._changed = threading.Condition()
-        self._synchroniser = Synchroniser((IMAGE, DEPTH, CAMERA_INFO), round(sync_slop_s * 1e9))
-        self._decoder = FrameDecoder(rectified=rectified)
+        self._decoding = threading.Lock()
+        self._decoder = decoder
+        self._required = tuple(name for name in topics if name != DEPTH_CAMERA_INFO)
+        self._arrivals = {name: Arrivals() for name in topics}
+        self._synchroniser = Synchroniser(
+            self._required,
+            round(sync_slop_s * 1e9),
+            optional=tuple(name for name in topics if name not in self._required),
+            capacity=sync_queue_size,
+        )
 
-    def add(self, stream: str, message: Image | CameraInfo) -> None:
-        """File a message of `stream`."""
+    def add(self, stream: str, message: Image | CompressedImage | CameraInfo) -> None:
+        """File a message of `stream`; what cannot be part of a frame is counted and dropped."""
+        size = size_bytes(message)
+        refusal: LisaError | None = None
+        try:
+            check_message(stream, message)
+        except LisaError as error:
+            refusal = error
         with self._changed:
-            self._synchroniser.add(stream, stamp_ns(message.header.stamp), message)
+            arrivals = self._arrivals[stream]
+            arrivals.received += 1
+            if refusal is not None:
+                arrivals.refuse(refusal, oversized=size > MAX_MESSAGE_BYTES)
+            else:
+                arrivals.refusal = None
+                self._synchroniser.add(stream, stamp_ns(message.header.stamp), message, size)
             self._changed.notify_all()
 
     def wait_for_frame(
@@ -68,28 +95,28 @@ class Camera:
         """Return the newest frame that is at most `max_age_s` old, waiting for it at most `wait_s`.
 
         A camera that never sent depth gives frames without depth, after the wait. Raises
-        ImageError, DepthError or CameraInfoError when the newest messages are malformed.
+        ImageError, DepthError or CameraInfoError when nothing better than malformed messages came.
         """
         deadline_s = time.monotonic() + wait_s
-        with self._changed:
-            while True:
-                newest = self._synchroniser.newest_set
-                if newest is not None and self._is_fresh(newest.stamp_ns, max_age_s):
-                    messages: Mapping[str, Any] | None = newest.messages
-                    break
-                remaining_s = deadline_s - time.monotonic()
-                if remaining_s <= 0 or should_stop():
-                    messages = self._color_only(max_age_s)
-                    break
-                self._changed.wait(min(_POLL_S, remaining_s))
-            if messages is None:
-                return NoFrame(self._missing(max_age_s))
-        return self._decoder.decode(messages)
+        failure: LisaError | None = None
+        while True:
+            found = self._wait_for_messages(max_age_s, deadline_s, should_stop)
+            if isinstance(found, NoFrame):
+                if failure is not None and not should_stop():
+                    raise failure
+                return found
+            try:
+                with self._decoding:
+                    return self._decoder.decode(found.messages)
+            except LisaError as error:
+                self._reject(found, error)
+                failure = error
+                deadline_s = min(deadline_s, time.monotonic() + _SECOND_CHANCE_S)
 
     def states(self) -> dict[str, StreamState]:
         """Return what arrives, by stream."""
         with self._changed:
-            return self._states()
+            return {stream: self._state(stream) for stream in self._topics}
 
     def frame_age_s(self) -> float | None:
         """Return the age of the newest synchronised frame by the node's clock; None without one."""
@@ -102,14 +129,50 @@ class Camera:
         with self._changed:
             return self._synchroniser.time_jumps
 
-    def _states(self) -> dict[str, StreamState]:
-        states = {}
-        for stream, topic in self._topics.items():
-            counters = self._synchroniser.counters(stream)
-            stamp = counters.newest_stamp_ns
-            age_s = None if stamp is None else self._age_s(stamp)
-            states[stream] = StreamState(topic, counters.received, counters.unmatched, age_s)
-        return states
+    def _wait_for_messages(
+        self, max_age_s: float, deadline_s: float, should_stop: Callable[[], bool]
+    ) -> MessageSet | NoFrame:
+        with self._changed:
+            while True:
+                newest = self._synchroniser.newest_set
+                if newest is not None and self._is_fresh(newest.stamp_ns, max_age_s):
+                    return newest
+                stopped = should_stop()
+                remaining_s = deadline_s - time.monotonic()
+                if stopped or remaining_s <= 0:
+                    alone = self._color_only(max_age_s)
+                    return alone or NoFrame(self._missing(max_age_s, stopped=stopped))
+                self._changed.wait(min(_POLL_S, remaining_s))
+
+    def _reject(self, found: MessageSet, error: LisaError) -> None:
+        """Count the message that is to blame, and make way for the next set."""
+        blamed = IMAGE
+        if isinstance(error, DepthError):
+            blamed = DEPTH
+        elif isinstance(error, CameraInfoError):
+            blamed = CAMERA_INFO
+        with self._changed:
+            self._arrivals[blamed].refuse(error)
+            self._synchroniser.reject(found)
+
+    def _state(self, stream: str) -> StreamState:
+        arrivals, counters = self._arrivals[stream], self._synchroniser.counters(stream)
+        stamp, newest = counters.newest_stamp_ns, self._synchroniser.newest_set
+        offset_ns = None if newest is None else newest.offsets_ns.get(stream)
+        return StreamState(
+            topic=self._topics[stream],
+            received=arrivals.received,
+            unmatched=counters.unmatched,
+            age_s=None if stamp is None else self._age_s(stamp),
+            repeated=counters.repeated,
+            set_back=counters.set_back,
+            oversized=arrivals.oversized,
+            malformed=arrivals.malformed,
+            problem="" if arrivals.refusal is None else str(arrivals.refusal),
+            required=stream in self._required,
+            offset_s=None if offset_ns is None else offset_ns / 1e9,
+            newest_stamp_ns=stamp,
+        )
 
     def _age_s(self, stamp: int) -> float:
         return (self._now_ns() - stamp) / 1e9
@@ -117,22 +180,30 @@ class Camera:
     def _is_fresh(self, stamp: int, max_age_s: float) -> bool:
         return abs(self._age_s(stamp)) <= max_age_s
 
-    def _color_only(self, max_age_s: float) -> Mapping[str, Any] | None:
+    def _color_only(self, max_age_s: float) -> MessageSet | None:
         """Return the newest image alone, if it is fresh and the camera never sent any depth."""
         image = self._synchroniser.newest_message(IMAGE)
-        if image is None or self._synchroniser.counters(DEPTH).received:
+        if image is None or DEPTH not in self._topics or self._arrivals[DEPTH].received:
             return None
-        fresh = self._is_fresh(stamp_ns(image.header.stamp), max_age_s)
-        return {IMAGE: image} if fresh else None
+        stamp = stamp_ns(image.header.stamp)
+        if not self._is_fresh(stamp, max_age_s):
+            return None
+        return MessageSet(stamp, {IMAGE: image}, {IMAGE: 0}, exact=True)
 
-    def _missing(self, max_age_s: float) -> str:
-        """Say which input keeps a fresh frame from being put together, and on which topic."""
-        states = self._states()
+    def _missing(self, max_age_s: float, *, stopped: bool) -> str:
+        """Say which input keeps a fresh frame from being put together, and on which topic.
+
+        Raises the error of that input's last message where it was malformed.
+        """
+        states = {stream: self._state(stream) for stream in self._required}
         for name, state in states.items():
+            refusal = self._arrivals[name].refusal
+            if refusal is not None and not stopped:
+                raise type(refusal)(str(refusal))
             if state.received == 0:
                 return f"No {name} has arrived on {state.topic}: is the camera running?"
             if state.age_s is None or abs(state.age_s) > max_age_s:
-                return _too_old(name, state, max_age_s)
+                return self._too_old(name, state, max_age_s)
         ages = ", ".join(f"{name} {state.age_s:.3f} s" for name, state in states.items())
         return (
             f"image, depth and camera_info arrive, but no three stamps lie within "
@@ -140,19 +211,24 @@ class Camera:
             "synchronise its streams."
         )
 
-
-def _too_old(name: str, state: StreamState, max_age_s: float) -> str:
-    limit = f"the limit (max_frame_age_s) is {max_age_s:g} s"
-    if state.age_s is None:
-        return f"No {name} has arrived on {state.topic} since the stamps jumped back."
-    if abs(state.age_s) > _OTHER_CLOCK_S:
-        return (
-            f"The stamps of {name} on {state.topic} are {state.age_s:.0f} s away from this node's "
-            f"clock; {limit}. Does the driver set its stamps, and is use_sim_time right?"
-        )
-    if state.age_s < 0:
-        return (
-            f"The newest {name} on {state.topic} is {-state.age_s:.2f} s in the future; {limit}. "
-            "Synchronise the clocks."
-        )
-    return f"The newest {name} on {state.topic} is {state.age_s:.2f} s old; {limit}."
+    def _too_old(self, name: str, state: StreamState, max_age_s: float) -> str:
+        limit = f"the limit (max_frame_age_s) is {max_age_s:g} s"
+        if state.age_s is None:
+            return f"No {name} has arrived on {state.topic} since the stamps jumped back."
+        if self._now_ns() == 0:
+            return (
+                f"{name} arrives on {state.topic}, but this node's clock stands at 0: use_sim_time "
+                "is set, and nobody publishes /clock (ros2 bag play --clock does)."
+            )
+        if abs(state.age_s) > _OTHER_CLOCK_S:
+            return (
+                f"The stamps of {name} on {state.topic} are {state.age_s:.0f} s away from this "
+                f"node's clock; {limit}. Does the driver set its stamps, and is use_sim_time right "
+                "(true for a bag, which ros2 bag play --clock gives a clock)?"
+            )
+        if state.age_s < 0:
+            return (
+                f"The newest {name} on {state.topic} is {-state.age_s:.2f} s in the future; "
+                f"{limit}. Synchronise the clocks."
+            )
+        return f"The newest {name} on {state.topic} is {state.age_s:.2f} s old; {limit}."

@@ -54,6 +54,21 @@ _WRITTEN_LAYOUTS = {
 }
 
 
+def check_color(message: Image) -> None:
+    """Compare the numbers of a colour image with each other, without reading its pixels.
+
+    What only cv_bridge can read is not looked at. Raises ImageError as `color_from_message` does.
+    """
+    layout = _COLOR_LAYOUTS.get(message.encoding)
+    if layout is not None:
+        _pixels(message, np.dtype(layout.dtype), layout.channels, ImageError)
+
+
+def check_depth(message: Image) -> None:
+    """Compare the numbers of a depth image; raises DepthError as `depth_from_message` does."""
+    _pixels(message, np.dtype(_depth_dtype(message)), 1, DepthError)
+
+
 def color_from_message(message: Image) -> UInt8Array:
     """Return the colour image of a message as u8[H,W,3] RGB.
 
@@ -76,12 +91,7 @@ def depth_from_message(message: Image) -> npt.NDArray[np.uint16] | Float32Array:
     finite = no measurement), as REP 118 defines them. Raises DepthError for other encodings and for
     damaged buffers.
     """
-    dtype = _DEPTH_DTYPES.get(message.encoding)
-    if dtype is None:
-        raise DepthError(
-            f"depth image has the encoding {message.encoding!r}; expected one of "
-            f"{', '.join(_DEPTH_DTYPES)}: is a colour topic connected to `depth`?"
-        )
+    dtype = _depth_dtype(message)
     pixels = _pixels(message, np.dtype(dtype), 1, DepthError)[:, :, 0]
     return np.ascontiguousarray(pixels).astype(dtype, copy=False)
 
@@ -117,6 +127,16 @@ def message_from_array(pixels: Pixels, encoding: str, header: Header) -> Image:
         step=int(pixels.shape[1] * channels * np.dtype(dtype).itemsize),
         data=data,
     )
+
+
+def _depth_dtype(message: Image) -> type[np.generic]:
+    dtype = _DEPTH_DTYPES.get(message.encoding)
+    if dtype is None:
+        raise DepthError(
+            f"depth image has the encoding {message.encoding!r}; expected one of "
+            f"{', '.join(_DEPTH_DTYPES)}: is a colour topic connected to `depth`?"
+        )
+    return dtype
 
 
 def _pixels(
@@ -159,7 +179,8 @@ def _color_by_cv_bridge(message: Image) -> UInt8Array:
         ) from error
     try:
         return np.ascontiguousarray(CvBridge().imgmsg_to_cv2(message, "rgb8"), dtype=np.uint8)
-    except CvBridgeError as error:
+    except (CvBridgeError, TypeError, ValueError, IndexError) as error:
+        # The last three for buffers that are shorter than the image they should hold.
         raise ImageError(
             f"cv_bridge cannot convert {message.encoding!r} to rgb8: {error}"
         ) from error

@@ -11,9 +11,9 @@ from rclpy.event_handler import SubscriptionEventCallbacks
 
 from lisa_ros.nodes.answer_log import AnswerLog
 from lisa_ros.nodes.diagnostics import InputLink, Phase
-from lisa_ros.nodes.frames import StreamState
 from lisa_ros.nodes.input_events import InputEvents
 from lisa_ros.nodes.rates import RateMeter
+from lisa_ros.nodes.stream_states import StreamState
 from lisa_ros.nodes.topic_publishers import described, publishers_of, type_name
 
 

@@ -29,7 +29,7 @@ from lisa_ros.nodes.frames import Camera
 from lisa_ros.nodes.instruction_desk import InstructionDesk
 from lisa_ros.nodes.loaded_model import LoadedModel
 from lisa_ros.nodes.node_parameters import NodeParameters
-from lisa_ros.nodes.parameter_rules import camera_pose
+from lisa_ros.nodes.parameter_rules import camera_pose, depth_pose
 from lisa_ros.nodes.parameters import PerceptionParameters
 from lisa_ros.nodes.process import run_node
 from lisa_ros.nodes.segmenters import LoadModel, load_model
@@ -165,7 +165,8 @@ class PerceptionNode(LifecycleNode):
     def _loading_problem(self, parameters: PerceptionParameters) -> str:
         """Load the model on the worker's thread; return why that failed, empty if it did not."""
         try:
-            camera_pose(parameters)  # says now what cannot work later
+            for pose in (camera_pose, depth_pose):
+                pose(parameters)  # says now what cannot work later
             self._wait_for(self._worker.run(partial(self._load_model, parameters)))
         except LisaError as error:
             problem = str(error)

@@ -2,7 +2,8 @@
 
 Pure Python. A set is built round one message of the first stream (the reference): the nearest
 message of every other stream must lie within `slop_ns` of it. The newest set wins; older ones are
-never handed out again.
+never handed out again. Stamps that agree to the nanosecond come from one exposure, so such a set is
+not given up for a newer one that is only near, as long as its own partner may still be on its way.
 """
 
 from __future__ import annotations
@@ -15,26 +16,38 @@ from typing import Any
 # A stamp this far behind the newest one of its stream means that time itself was set back (a bag
 # that loops, a restarted simulation), not that two messages overtook each other.
 _TIME_JUMP_NS = 500_000_000
+# How much older an exact set may be than one that is only near: two slops, and at most this.
+_MAX_PATIENCE_NS = 100_000_000
+# Ten 4K images of four channels, and no more of whatever a stream sends.
+_CAPACITY_BYTES = 2**29
 
 
 @dataclass(frozen=True)
 class MessageSet:
-    """One synchronised set: the reference's stamp and one message for each stream."""
+    """One synchronised set: the reference's stamp and one message for each stream.
+
+    offsets_ns: how much later than the reference each message is stamped. exact: whether all
+    streams but the optional ones have the same stamp.
+    """
 
     stamp_ns: int
     messages: Mapping[str, Any]
+    offsets_ns: Mapping[str, int]
+    exact: bool
 
 
 @dataclass
 class StreamCounters:
     """What happened to one stream's messages since the start.
 
-    received: all. unmatched: thrown away without ever having been part of a set. newest_stamp_ns:
-    of the newest message held, None before the first.
+    unmatched: made room for newer ones without ever having been part of a set. repeated: another
+    message with the same stamp took the place. set_back: thrown away because time jumped back.
+    newest_stamp_ns: of the newest message since time last jumped back, None before the first.
     """
 
-    received: int = 0
     unmatched: int = 0
+    repeated: int = 0
+    set_back: int = 0
     newest_stamp_ns: int | None = None
 
 
@@ -42,6 +55,7 @@ class StreamCounters:
 class _Entry:
     stamp_ns: int
     message: Any
+    size_bytes: int
     matched: bool = False
 
 
@@ -49,24 +63,48 @@ class _Entry:
 class _Stream:
     entries: list[_Entry] = field(default_factory=list)  # oldest first
     counters: StreamCounters = field(default_factory=StreamCounters)
+    latest_ns: int | None = None  # like newest_stamp_ns, but other streams' jumps do not reset it
+    time_jumps: int = 0
+
+    @property
+    def size_bytes(self) -> int:
+        return sum(entry.size_bytes for entry in self.entries)
 
 
 class Synchroniser:
-    """Keeps `capacity` messages of each stream and the newest set among them. Not thread-safe."""
+    """Keeps `capacity` messages of each stream and the newest set among them. Not thread-safe.
 
-    def __init__(self, streams: Sequence[str], slop_ns: int, capacity: int = 10) -> None:
-        self._reference = streams[0]
-        self._others = tuple(streams[1:])
+    streams: every set has one message of each; the first is the reference. optional: streams that
+    join a set when they are in step with it, and are not waited for. capacity_bytes: for the
+    messages of one stream; the newest one is kept whatever its size.
+    """
+
+    def __init__(
+        self,
+        streams: Sequence[str],
+        slop_ns: int,
+        *,
+        optional: Sequence[str] = (),
+        capacity: int = 10,
+        capacity_bytes: int = _CAPACITY_BYTES,
+    ) -> None:
+        self._reference, *self._partners = streams
+        self._optional = tuple(optional)
         self._slop_ns = slop_ns
-        self._capacity = capacity
-        self._streams = {name: _Stream() for name in streams}
+        self._patience_ns = min(2 * slop_ns, _MAX_PATIENCE_NS)
+        self._capacity, self._capacity_bytes = capacity, capacity_bytes
+        self._streams = {name: _Stream() for name in (*streams, *optional)}
         self._newest_set: MessageSet | None = None
-        self.time_jumps = 0
 
     @property
     def newest_set(self) -> MessageSet | None:
         """The newest complete set, or None."""
         return self._newest_set
+
+    @property
+    def time_jumps(self) -> int:
+        """How often time jumped back, as the stream that saw most of it counts."""
+        return max(held.time_jumps for held in self._streams.values())
 
     def newest_message(self, stream: str) -> Any | None:
         """Return the newest message of one stream, with or without partners, or None."""
@@ -77,44 +115,81 @@ class Synchroniser:
         """Return what happened to the messages of one stream."""
         return self._streams[stream].counters
 
-    def add(self, stream: str, stamp_ns: int, message: Any) -> bool:
+    def add(self, stream: str, stamp_ns: int, message: Any, size_bytes: int = 0) -> bool:
         """Take a message; return whether it completed a newer set (or renewed the newest)."""
         held = self._streams[stream]
-        held.counters.received += 1
-        if held.entries and stamp_ns < held.entries[-1].stamp_ns - _TIME_JUMP_NS:
-            self._forget_everything()
-            self.time_jumps += 1
-        self._insert(held, _Entry(stamp_ns, message))
-        held.counters.newest_stamp_ns = held.entries[-1].stamp_ns
+        if held.latest_ns is not None and stamp_ns < held.latest_ns - _TIME_JUMP_NS:
+            held.time_jumps += 1
+            held.latest_ns = stamp_ns
+            self._forget_after(stamp_ns + _TIME_JUMP_NS)
+        self._insert(held, _Entry(stamp_ns, message, size_bytes))
+        held.latest_ns = stamp_ns if held.latest_ns is None else max(held.latest_ns, stamp_ns)
+        held.counters.newest_stamp_ns = held.latest_ns
         return self._match(stream, stamp_ns)
+
+    def reject(self, rejected: MessageSet) -> None:
+        """Throw away the messages of a set that turned out to be unusable."""
+        for name, message in rejected.messages.items():
+            entries = self._streams[name].entries
+            entries[:] = [entry for entry in entries if entry.message is not message]
+        if self._newest_set is rejected:
+            self._newest_set = None
 
     def _insert(self, held: _Stream, entry: _Entry) -> None:
         position = bisect_left(held.entries, entry.stamp_ns, key=lambda e: e.stamp_ns)
         if position < len(held.entries) and held.entries[position].stamp_ns == entry.stamp_ns:
-            self._discard(held, held.entries.pop(position))
+            replaced = held.entries.pop(position)
+            held.counters.repeated += not replaced.matched
         held.entries.insert(position, entry)
-        if len(held.entries) > self._capacity:
-            self._discard(held, held.entries.pop(0))
+        while len(held.entries) > self._capacity or (
+            len(held.entries) > 1 and held.size_bytes > self._capacity_bytes
+        ):
+            oldest = held.entries.pop(0)
+            held.counters.unmatched += not oldest.matched
 
     def _match(self, stream: str, stamp_ns: int) -> bool:
         """Look for a set from the newest reference downwards, as far as the known set."""
+        known = self._newest_set
         for reference in reversed(self._streams[self._reference].entries):
-            if self._newest_set is not None and reference.stamp_ns < self._newest_set.stamp_ns:
+            if known is not None and reference.stamp_ns < known.stamp_ns:
                 return False
-            partners = {name: self._nearest(name, reference.stamp_ns) for name in self._others}
-            if any(partner is None for partner in partners.values()):
+            chosen = self._round(reference)
+            if chosen is None:
                 continue
-            chosen = {self._reference: reference}
-            chosen.update({name: entry for name, entry in partners.items() if entry is not None})
-            if chosen.get(stream) is None or chosen[stream].stamp_ns != stamp_ns:
+            found = self._set_of(chosen)
+            if known is not None and self._is_premature(found, known):
+                continue
+            if stream not in chosen or chosen[stream].stamp_ns != stamp_ns:
                 return False  # the new message is not in the newest set: nothing changed
             for entry in chosen.values():
                 entry.matched = True
-            self._newest_set = MessageSet(
-                reference.stamp_ns, {name: entry.message for name, entry in chosen.items()}
-            )
+            self._newest_set = found
             return True
         return False
+
+    def _round(self, reference: _Entry) -> dict[str, _Entry] | None:
+        """Return the entries that make a set with this reference, or None."""
+        chosen = {self._reference: reference}
+        for name in (*self._partners, *self._optional):
+            nearest = self._nearest(name, reference.stamp_ns)
+            if nearest is not None:
+                chosen[name] = nearest
+            elif name not in self._optional:
+                return None
+        return chosen
+
+    def _set_of(self, chosen: Mapping[str, _Entry]) -> MessageSet:
+        stamp_ns = chosen[self._reference].stamp_ns
+        return MessageSet(
+            stamp_ns,
+            {name: entry.message for name, entry in chosen.items()},
+            {name: entry.stamp_ns - stamp_ns for name, entry in chosen.items()},
+            all(chosen[name].stamp_ns == stamp_ns for name in self._partners),
+        )
+
+    def _is_premature(self, found: MessageSet, known: MessageSet) -> bool:
+        newer_by_ns = found.stamp_ns - known.stamp_ns
+        return known.exact and not found.exact and 0 < newer_by_ns <= self._patience_ns
 
     def _nearest(self, stream: str, stamp_ns: int) -> _Entry | None:
         candidates = self._streams[stream].entries
@@ -123,14 +198,13 @@ class Synchroniser:
         nearest = min(candidates, key=lambda entry: abs(entry.stamp_ns - stamp_ns))
         return nearest if abs(nearest.stamp_ns - stamp_ns) <= self._slop_ns else None
 
-    def _forget_everything(self) -> None:
+    def _forget_after(self, limit_ns: int) -> None:
+        """Throw away what is stamped later: it belongs to the time before the jump."""
         for held in self._streams.values():
-            for entry in held.entries:
-                self._discard(held, entry)
-            held.entries.clear()
-            held.counters.newest_stamp_ns = None
-        self._newest_set = None
-
-    def _discard(self, held: _Stream, entry: _Entry) -> None:
-        if not entry.matched:
-            held.counters.unmatched += 1
+            kept = [entry for entry in held.entries if entry.stamp_ns <= limit_ns]
+            held.counters.set_back += len(held.entries) - len(kept)
+            if len(kept) < len(held.entries):
+                held.entries[:] = kept
+                held.counters.newest_stamp_ns = kept[-1].stamp_ns if kept else None
+        if self._newest_set is not None and self._newest_set.stamp_ns > limit_ns:
+            self._newest_set = None

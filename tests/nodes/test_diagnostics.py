@@ -16,9 +16,9 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from lisa_ros.nodes.answer_log import AnswerLog
 from lisa_ros.nodes.answers import Answer
 from lisa_ros.nodes.diagnostics import InputLink, NodeState, Phase, diagnostics_message
-from lisa_ros.nodes.frames import StreamState
 from lisa_ros.nodes.rates import RateMeter
 from lisa_ros.nodes.sample_saver import SaverState
+from lisa_ros.nodes.stream_states import StreamState
 from lisa_ros.nodes.topic_publishers import TopicPublishers
 from lisa_ros.types import Status
 
