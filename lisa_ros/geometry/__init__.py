@@ -5,6 +5,7 @@ from lisa_ros.geometry.depth import depth_noise_m, depth_to_metres
 from lisa_ros.geometry.distortion import LensDistortion
 from lisa_ros.geometry.lifting import lift_mask
 from lisa_ros.geometry.projection import deproject, pixel_rays, project, ray_grid
+from lisa_ros.geometry.splitting import split_mask
 from lisa_ros.geometry.transforms import (
     invert_transform,
     make_transform,
@@ -34,6 +35,7 @@ __all__ = [
     "project",
     "quaternion_to_matrix",
     "ray_grid",
+    "split_mask",
     "surface_rotation",
     "transform_covariance",
     "transform_directions",

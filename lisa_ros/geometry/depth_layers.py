@@ -20,6 +20,15 @@ _REACH_WIDTHS = 2.0
 _BRIDGE_SHARE = 0.003
 
 
+def gap_m(z: Float64Array, focal_px: float) -> Float64Array:
+    """Give the step of depth, metres, same shape as z, that no surface makes between two pixels.
+
+    z: depths in metres. What is less may be noise, or a surface seen at a grazing angle.
+    """
+    noise = _GAP_NOISE_SIGMAS * depth_noise_m(z)
+    return np.maximum(np.maximum(_MIN_GAP_M, noise), _GRAZING_SLOPE * z / focal_px)
+
+
 def dominant_layer(z: Float64Array, focal_px: float) -> BoolArray:
     """Select the depths bool[N] of the largest group without gaps among z f64[N], metres.
 
@@ -31,7 +40,7 @@ def dominant_layer(z: Float64Array, focal_px: float) -> BoolArray:
     """
     sequence = np.argsort(z)
     order = z[sequence]
-    gap = _gap_m(order, focal_px)
+    gap = gap_m(order, focal_px)
     ahead = np.searchsorted(order, order + gap, side="right") - np.arange(len(order)) - 1
     ends = np.flatnonzero(ahead < max(1.0, _BRIDGE_SHARE * len(order)))
     starts = np.concatenate([[0], ends[:-1] + 1])
@@ -47,8 +56,3 @@ def dominant_layer(z: Float64Array, focal_px: float) -> BoolArray:
     layer = np.empty(len(order), np.bool_)
     layer[sequence] = group
     return layer
-
-
-def _gap_m(z: Float64Array, focal_px: float) -> Float64Array:
-    noise = _GAP_NOISE_SIGMAS * depth_noise_m(z)
-    return np.maximum(np.maximum(_MIN_GAP_M, noise), _GRAZING_SLOPE * z / focal_px)

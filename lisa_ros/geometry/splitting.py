@@ -1,0 +1,76 @@
+"""One mask into the masks of the objects it covers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lisa_ros.errors import DepthError, MaskError
+from lisa_ros.geometry.connectivity import OUTSIDE, LabelArray, connected_surfaces
+from lisa_ros.geometry.fragments import MIN_PART_PX, fragments
+from lisa_ros.types import BoolArray, Float32Array, Float64Array, Intrinsics
+
+
+def split_mask(
+    mask: BoolArray,
+    depth_m: Float32Array | None,
+    intrinsics: Intrinsics | None,
+    *,
+    max_parts: int,
+) -> tuple[BoolArray, ...]:
+    """Split a mask where what the camera saw is not connected; the largest part comes first.
+
+    mask: bool[H,W]. depth_m: f32[H,W] z-depth in metres registered to the mask's image, NaN (or not
+    above 0) where nothing was measured; nothing at all where depth_m or intrinsics is None.
+    Returns at most max_parts masks bool[H,W] that do not overlap; none for an empty mask.
+
+    Where depth jumps, the mask is split; where depth is missing inside of the mask, it is not, and
+    neither behind something nearer (`connected_surfaces`). Without depth the parts are those that
+    do not touch in the image. Strips along the edge of a part stay with it, and specks are left out
+    (`fragments`); a mask of nothing but specks stays one. Objects that touch at the same depth stay
+    one, and so do those whose depths differ by less than 3 cm or the noise of depth (`gap_m`).
+
+    Raises MaskError or DepthError for a wrong shape or dtype.
+    """
+    if mask.dtype != np.bool_ or mask.ndim != 2:
+        raise MaskError(
+            f"got a mask of dtype {mask.dtype} and shape {mask.shape}, expected bool[H,W]; "
+            "threshold it first and pass one mask at a time"
+        )
+    if depth_m is not None and depth_m.shape != mask.shape:
+        raise DepthError(
+            f"got depth of shape {depth_m.shape}, expected {mask.shape} from the mask; use depth "
+            "registered to the colour image"
+        )
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if len(rows) == 0:
+        return ()
+    window = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    z = np.full(mask[window].shape, np.nan)
+    focal_px = 1.0  # means nothing without depth
+    if depth_m is not None and intrinsics is not None:
+        focal_px = min(intrinsics.fx, intrinsics.fy)
+        measured = np.isfinite(depth_m[window]) & (depth_m[window] > 0)
+        z[measured] = depth_m[window][measured]
+    labels = _without_fragments(mask[window], z, focal_px)
+    size = np.bincount(labels[labels != OUTSIDE])
+    parts = []
+    for label in np.argsort(-size, kind="stable")[: min(max_parts, np.count_nonzero(size))]:
+        part = np.zeros_like(mask)
+        part[window] = labels == label
+        parts.append(part)
+    return tuple(parts)
+
+
+def _without_fragments(mask: BoolArray, z: Float64Array, focal_px: float) -> LabelArray:
+    """Label the mask's surfaces; fragments join the surface beside them, specks become OUTSIDE."""
+    labels = connected_surfaces(mask, z, focal_px)
+    if np.bincount(labels[mask]).max() < MIN_PART_PX:
+        return np.where(mask, 0, OUTSIDE)
+    small = fragments(labels)
+    if not small.any():
+        return labels
+    # Looked at again without them, since a strip may have lain between two halves of one surface.
+    labels = connected_surfaces(mask, z, focal_px, apart=small)
+    stays = np.bincount(labels[mask & ~small], minlength=int(labels.max()) + 1) > 0
+    kept: LabelArray = np.where(mask & stays[labels], labels, OUTSIDE)
+    return kept
