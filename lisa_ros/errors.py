@@ -139,6 +139,12 @@ class TransformError(LisaError):
     code = 700
 
 
+class TransformsUnavailableError(TransformError):
+    """Transforms come from tf2, and tf2 is not installed."""
+
+    code = 701
+
+
 class DatasetError(LisaError):
     """A dataset is missing, malformed, or not laid out as its readers expect."""
 

@@ -161,6 +161,7 @@ class Target3D:
     """The visible surface of one masked object, in the camera optical frame.
 
     position: f64[3] m, the per-axis median of the kept points (never the object's centre).
+    distance_m: from the camera to there, whatever frame the target is in.
     covariance: f64[3,3] m², of that position. extent: f64[3] m, size along the camera's axes.
     box: oriented box of the visible points. normal: f64[3] unit vector of the surface, towards the
     camera. depth_coverage: share of the mask's pixels with a measurement. kept_px: pixels the
@@ -168,6 +169,7 @@ class Target3D:
     """
 
     position: Float64Array
+    distance_m: float
     covariance: Float64Array
     extent: Float64Array
     box: OrientedBox

@@ -87,6 +87,7 @@ def lift_mask(
     position = area_median(points, area_weights(window.mask & ~window.measured, kept))
     return Target3D(
         position=position,
+        distance_m=float(np.linalg.norm(position)),
         covariance=position_covariance(points, position),
         extent=extent_along(points, np.eye(3))[1],
         box=oriented_box(points),

@@ -61,7 +61,15 @@ def matrix_to_quaternion(rotation: Float64Array) -> Float64Array:
 
 
 def make_transform(translation: Float64Array, quaternion: Float64Array) -> Float64Array:
-    """Give T_a_b f64[4,4] from b's pose in a: translation f64[3] m, quaternion (x, y, z, w)."""
+    """Give T_a_b f64[4,4] from b's pose in a: translation f64[3] m, quaternion (x, y, z, w).
+
+    Raises TransformError for numbers that are not finite, or a quaternion of zero length.
+    """
+    if not np.isfinite(translation).all():
+        raise TransformError(
+            f"got translation {np.asarray(translation).tolist()}, expected three finite numbers in "
+            "metres; look at what publishes this transform"
+        )
     T_a_b = np.eye(4)
     T_a_b[:3, :3] = quaternion_to_matrix(quaternion)
     T_a_b[:3, 3] = translation

@@ -112,6 +112,7 @@ def test_a_target_keeps_its_shape_in_another_frame(T_target_camera: np.ndarray) 
         np.linalg.eigvalsh(moved.covariance), np.linalg.eigvalsh(target.covariance), atol=1e-12
     )
     assert np.all(moved.extent >= 0)
+    assert moved.distance_m == target.distance_m == np.linalg.norm(target.position)
     assert (moved.kept_px, moved.mask_px) == (target.kept_px, target.mask_px)
 
 
@@ -119,6 +120,11 @@ def test_a_target_keeps_its_shape_in_another_frame(T_target_camera: np.ndarray) 
 def test_no_rotation_no_matrix(quaternion: list[float]) -> None:
     with pytest.raises(TransformError, match="x, y, z, w"):
         quaternion_to_matrix(np.array(quaternion))
+
+
+def test_translation_must_be_finite() -> None:
+    with pytest.raises(TransformError, match="finite"):
+        make_transform(np.array([0.0, np.inf, 0.0]), np.array([0.0, 0.0, 0.0, 1.0]))
 
 
 @pytest.mark.parametrize(

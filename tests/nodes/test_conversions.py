@@ -52,6 +52,7 @@ def make_target() -> Target3D:
     rotation = np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
     return Target3D(
         position=np.array([0.1, -0.2, 1.5]),
+        distance_m=1.52,
         covariance=np.diag([1e-4, 2e-4, 3e-4]) + 1e-5,
         extent=np.array([0.2, 0.4, 0.1]),
         box=OrientedBox(np.array([0.1, -0.2, 1.55]), rotation, np.array([0.4, 0.2, 0.1])),
