@@ -125,7 +125,8 @@ def test_ros_executables_have_their_nodes() -> None:
 
 def test_the_template_of_the_executables_is_executable() -> None:
     """configure_file keeps its mode, and a symlink install installs just a link to the copy."""
-    assert os.access(CHECKOUT / "scripts" / "node.in", os.X_OK)
+    for template in ("node.in", "lisa.in"):
+        assert os.access(CHECKOUT / "scripts" / template, os.X_OK)
 
 
 def test_status_constants_are_those_of_the_message() -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 # What ends up in the installed package; everything else runs from the checkout.
 PACKAGE_SOURCES = (
-    "CMakeLists.txt", "package.xml", "setup.py", "cmake", "scripts/node.in",
-    "msg", "srv", "action", "launch", "config",
+    "CMakeLists.txt", "package.xml", "setup.py", "cmake", "scripts/node.in", "scripts/lisa.in",
+    "LICENSES.md", "msg", "srv", "action", "launch", "config",
 )  # fmt: skip
 
 
