@@ -57,7 +57,7 @@ NAMED_OTHERWISE = {"pillow": "PIL", "pyyaml": "yaml", "open3d_cpu": "open3d"}
 # Brought by rclpy, or there only where a ROS 2 distribution is installed.
 FROM_ROS_ITSELF = {
     "ament_index_python", "builtin_interfaces", "cv_bridge", "launch", "launch_ros",
-    "rcl_interfaces", "rosgraph_msgs", "tf2_ros",
+    "rcl_interfaces", "rosgraph_msgs", "tf2_ros", "vision_msgs",
 }  # fmt: skip
 BANNED_NAMES = {"utils", "util", "helpers", "helper", "common", "misc"}
 

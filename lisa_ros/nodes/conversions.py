@@ -11,6 +11,7 @@ from geometry_msgs.msg import (
     Point,
     PointStamped,
     Pose,
+    PoseWithCovariance,
     PoseWithCovarianceStamped,
     Quaternion,
     Vector3,
@@ -155,25 +156,27 @@ def target_point_message(answer: Answer) -> PointStamped | None:
 
 
 def target_pose_message(answer: Answer) -> PoseWithCovarianceStamped | None:
-    """Return the pose of the best target that has a position, or None.
-
-    z is the normal of the visible surface (towards the camera), x the longest axis of the box along
-    that surface. The orientation's covariance is that of no knowledge: it is a way to approach, not
-    a measured attitude.
-    """
+    """Return the pose of the best target that has a position, or None."""
     targets = located(answer)
     if not targets:
         return None
-    _, target = targets[0]
+    return PoseWithCovarianceStamped(
+        header=target_header(answer), pose=pose_with_covariance(targets[0][1])
+    )
+
+
+def pose_with_covariance(target: Target3D) -> PoseWithCovariance:
+    """Return a target's position and a way to approach it.
+
+    z is the normal of the visible surface (towards the camera), x the longest axis of the box along
+    that surface. The orientation's covariance is that of no knowledge, since it is no measured
+    attitude.
+    """
     covariance = np.zeros((6, 6))
     covariance[:3, :3] = target.covariance
     covariance[3:, 3:] = np.eye(3) * _UNKNOWN_ANGLE_VARIANCE
-    message = PoseWithCovarianceStamped(header=target_header(answer))
-    message.pose.pose = Pose(
-        position=_point(target.position), orientation=_quaternion(surface_rotation(target))
-    )
-    message.pose.covariance = covariance.reshape(36)
-    return message
+    pose = Pose(position=_point(target.position), orientation=_quaternion(surface_rotation(target)))
+    return PoseWithCovariance(pose=pose, covariance=covariance.reshape(36))
 
 
 def _point(position: Float64Array) -> Point:

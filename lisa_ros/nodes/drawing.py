@@ -1,4 +1,4 @@
-"""The overlay picture: the camera image with each target's mask, outline, cross and coordinates."""
+"""The overlay picture: the camera image with each target's mask, cross, id, words and distance."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ PALETTE = (
     (213, 94, 0),
 )
 _MASK_OPACITY = 0.45
+_MAX_LABEL_LENGTH = 32
 
 
 def target_color(target_id: int) -> tuple[int, int, int]:
@@ -42,6 +43,17 @@ def draw_overlay(answer: Answer) -> UInt8Array:
     if not answer.targets:
         write(draw, (4, 4), f"{answer.status.name}: {quoted(answer.instruction)}", (255, 255, 255))
     return np.asarray(picture)
+
+
+def target_caption(target: FoundTarget) -> str:
+    """Return the line beside a target: its id, what it is called, how far from the camera it is."""
+    words = "".join(character if character.isprintable() else " " for character in target.label)
+    if len(words) > _MAX_LABEL_LENGTH:
+        words = f"{words[:_MAX_LABEL_LENGTH]}..."
+    far = "no depth"
+    if isinstance(target.lifted, Target3D):
+        far = f"{target.lifted.distance_m:.2f} m"
+    return f"{target.target_id}: {words}, {far}" if words else f"{target.target_id}: {far}"
 
 
 def blend_mask(image: UInt8Array, mask: BoolArray, color: tuple[int, int, int]) -> None:
@@ -75,10 +87,7 @@ def font(size_px: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 def _draw_label(draw: ImageDraw.ImageDraw, target: FoundTarget) -> None:
     rows, columns = np.nonzero(target.mask)
     u, v = float(np.median(columns)), float(np.median(rows))
-    label = f"{target.target_id}: no depth"
-    if isinstance(target.lifted, Target3D):
-        x, y, z = target.lifted.position
-        label = f"{target.target_id}: {x:+.2f} {y:+.2f} {z:+.2f} m"
+    label = target_caption(target)
     for arm in ((-5, 0, 5, 0), (0, -5, 0, 5)):
         draw.line((u + arm[0], v + arm[1], u + arm[2], v + arm[3]), fill=(255, 255, 255), width=1)
     left = min(max(float(columns.min()), 2.0), max(2.0, draw.im.size[0] - 7.0 * len(label)))

@@ -1,7 +1,8 @@
 """The topics that an answer goes out on, with the qualities of service of DESIGN §5.
 
-An answer about the image goes out on all of them. Any other one but REJECTED takes away what is
-shown of an older answer, so that nobody acts on it. `result` always comes, and comes last.
+An answer about the image goes out on all of them, and where vision_msgs is installed also on
+`detections` and `detections_3d`. Any other one but REJECTED takes away what is shown of an older
+answer, so that nobody acts on it. `result` always comes, and comes last.
 
 `result` and `response` are plain publishers: a node that is not active still answers, with REJECTED
 and the reason. The others are lifecycle publishers, silent unless the node is active.
@@ -35,6 +36,11 @@ from lisa_ros.nodes.conversions import (
 from lisa_ros.nodes.drawing import draw_overlay
 from lisa_ros.nodes.images import message_from_array
 from lisa_ros.nodes.markers import cleared_markers, marker_array
+from lisa_ros.nodes.vision_messages import (
+    detections_2d_message,
+    detections_3d_message,
+    is_installed,
+)
 from lisa_ros.types import Status
 
 RELIABLE = QoSProfile(depth=1, reliability=ReliabilityPolicy.RELIABLE)
@@ -62,6 +68,7 @@ class AnswerPublisher:
         self._cloud = node.create_lifecycle_publisher(
             PointCloud2, "target_cloud", qos_profile_sensor_data
         )
+        self._detections = _detection_publishers(node) if is_installed() else ()
 
     def publish(self, answer: Answer, model: ModelFacts) -> Perception:
         """Publish all that the answer has; return the message of `result`.
@@ -87,6 +94,7 @@ class AnswerPublisher:
             (self._point, target_point_message),
             (self._pose, target_pose_message),
             (self._markers, marker_array),
+            *self._detections,
         ):
             if publisher.is_activated:
                 self._attempt(publisher, partial(make, answer))
@@ -117,6 +125,18 @@ class AnswerPublisher:
         return Answer(
             answer.instruction_id, answer.instruction, Status.ERROR, reason, LisaError.code
         )
+
+
+def _detection_publishers(node: LifecycleNode) -> tuple[tuple[Any, Callable[[Answer], Any]], ...]:
+    from vision_msgs.msg import Detection2DArray, Detection3DArray
+
+    return tuple(
+        (node.create_lifecycle_publisher(kind, topic, RELIABLE), make)
+        for kind, topic, make in (
+            (Detection2DArray, "detections", detections_2d_message),
+            (Detection3DArray, "detections_3d", detections_3d_message),
+        )
+    )
 
 
 def _overlay(answer: Answer) -> Image:

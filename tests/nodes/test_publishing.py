@@ -15,6 +15,7 @@ from test_conversions import MODEL, make_answer, unseen
 
 from lisa_ros.nodes import publishing
 from lisa_ros.nodes.publishing import AnswerPublisher
+from lisa_ros.nodes.vision_messages import is_installed
 from lisa_ros.types import Status
 
 
@@ -66,6 +67,7 @@ def test_answer_goes_out_on_every_topic_with_the_result_last(node: RecordingNode
         "target_cloud",
         "response",
         "result",
+        *(["detections", "detections_3d"] if is_installed() else []),
     ]
     assert sorted(topic for topic, _ in node.published) == sorted(topics)
     assert node.published[-1] == ("result", message)

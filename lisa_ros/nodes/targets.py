@@ -1,0 +1,70 @@
+"""The targets of an answer: its masks, object by object, lifted through depth."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from lisa_ros.geometry import lift_mask, split_mask, transform_target
+from lisa_ros.nodes.answers import FoundTarget
+from lisa_ros.types import (
+    BoolArray,
+    Float64Array,
+    NoDepth,
+    RgbdFrame,
+    Segmentation,
+    Target3D,
+)
+
+
+def find_targets(
+    frame: RgbdFrame, segmentation: Segmentation, label: str, max_targets: int
+) -> tuple[tuple[FoundTarget, ...], bool]:
+    """Return at most max_targets targets in the camera's optical frame, and whether that is all.
+
+    Each mask is split where what the camera saw is not connected (`split_mask`); the parts have the
+    score of their mask, which is that of the whole outline. Masks with a higher score come first,
+    and of each mask the largest part. Ids count from 1 in this order. label: the words that they
+    answer.
+    """
+    parts: list[tuple[BoolArray, float]] = []
+    for index in np.argsort(-segmentation.scores, kind="stable"):
+        room = max_targets + 1 - len(parts)  # one more, to know whether there are more
+        split = split_mask(
+            segmentation.masks[index], frame.depth_m, frame.intrinsics, max_parts=room
+        )
+        parts += [(part, float(segmentation.scores[index])) for part in split]
+        if len(parts) > max_targets:
+            break
+    targets = tuple(
+        FoundTarget(target_id, mask, score, _lifted(mask, frame), label)
+        for target_id, (mask, score) in enumerate(parts[:max_targets], start=1)
+    )
+    return targets, len(parts) <= max_targets
+
+
+def are_located(targets: tuple[FoundTarget, ...]) -> bool:
+    """Whether any target has a position."""
+    return any(isinstance(target.lifted, Target3D) for target in targets)
+
+
+def moved(
+    targets: tuple[FoundTarget, ...], T_target_camera: Float64Array
+) -> tuple[FoundTarget, ...]:
+    """Return the targets with positions, covariances, boxes and normals in another frame.
+
+    T_target_camera: f64[4,4]. Raises TransformError where it is not rigid.
+    """
+    return tuple(
+        dataclasses.replace(target, lifted=transform_target(T_target_camera, target.lifted))
+        if isinstance(target.lifted, Target3D)
+        else target
+        for target in targets
+    )
+
+
+def _lifted(mask: BoolArray, frame: RgbdFrame) -> Target3D | NoDepth:
+    if frame.depth_m is None or frame.intrinsics is None:
+        return NoDepth("the camera gives no depth", depth_coverage=0.0, mask_px=int(mask.sum()))
+    return lift_mask(mask, frame.depth_m, frame.intrinsics, rays=frame.rays)

@@ -1,0 +1,197 @@
+"""Poses of the camera by a fixed pose or from a tf2 buffer, with a buffer made for the test."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import sys
+from collections.abc import Callable
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lisa_ros.errors import TransformError, TransformsUnavailableError
+from lisa_ros.nodes import transforms
+from lisa_ros.nodes.transforms import FixedPose, Tf2Poses, listen, require_tf2
+
+STAMP_NS = 12_000_000_345
+
+
+class TransformException(Exception):  # noqa: N818
+    """As tf2's exceptions: one base, and the kinds that are told apart by name."""
+
+
+class LookupException(TransformException): ...
+
+
+class ExtrapolationException(TransformException): ...
+
+
+class Buffer:
+    """Fails with each of the failures in turn (the last one for ever), then knows the transform."""
+
+    def __init__(
+        self,
+        *failures: Exception,
+        for_ever: bool = False,
+        quaternion: tuple[float, ...] = (0, 0, 0, 1),
+    ) -> None:
+        self.asked: list[tuple[str, str, Any]] = []
+        self._failures = list(failures)
+        self._for_ever = for_ever
+        self._quaternion = quaternion
+
+    def lookup_transform(self, target_frame: str, source_frame: str, time: Any) -> Any:
+        self.asked.append((target_frame, source_frame, time))
+        if self._failures:
+            raise self._failures[0] if self._for_ever else self._failures.pop(0)
+        x, y, z, w = self._quaternion
+        return SimpleNamespace(
+            transform=SimpleNamespace(
+                translation=SimpleNamespace(x=1.0, y=2.0, z=3.0),
+                rotation=SimpleNamespace(x=x, y=y, z=z, w=w),
+            )
+        )
+
+
+def look_up(
+    buffer: Buffer, wait_s: float = 0.0, should_stop: Callable[[], bool] = lambda: False
+) -> np.ndarray:
+    source = Tf2Poses(buffer, TransformException, lambda stamp_ns: ("time", stamp_ns))
+    return source.lookup("base_link", "camera", STAMP_NS, wait_s, should_stop)
+
+
+def test_pose_is_that_of_the_camera_at_the_stamp_of_the_image() -> None:
+    buffer = Buffer(quaternion=(0.0, 0.0, 1.0, 1.0))  # a quarter turn about z, not normalised
+    T_base_camera = look_up(buffer)
+    assert buffer.asked == [("base_link", "camera", ("time", STAMP_NS))]
+    np.testing.assert_allclose(T_base_camera[:3, 3], (1.0, 2.0, 3.0))
+    np.testing.assert_allclose(T_base_camera[:3, 0], (0.0, 1.0, 0.0), atol=1e-12)
+
+
+def test_transform_that_is_late_is_waited_for() -> None:
+    late = ExtrapolationException("would require extrapolation into the future")
+    buffer = Buffer(late, late, late)
+    look_up(buffer, wait_s=30.0)
+    assert len(buffer.asked) == 4
+
+
+@pytest.mark.parametrize(
+    ("failure", "advice"),
+    [
+        (LookupException('"base_link" does not exist.'), "Nobody has published that frame"),
+        (ExtrapolationException("Lookup would require extrapolation."), "transform_wait_s"),
+        (TransformException("something else"), ""),
+    ],
+)
+def test_missing_transform_says_which_why_and_how_long(failure: Exception, advice: str) -> None:
+    with pytest.raises(TransformError, match=re.escape(str(failure).rstrip("."))) as raised:
+        look_up(Buffer(failure, for_ever=True), wait_s=0.02)
+    words = str(raised.value)
+    assert "from 'camera' to 'base_link'" in words
+    assert "12.000 s" in words
+    assert re.search(r"after 0\.\d\d s", words)
+    assert advice in words
+
+
+def test_no_wait_means_one_look() -> None:
+    buffer = Buffer(LookupException("unknown"), for_ever=True)
+    with pytest.raises(TransformError):
+        look_up(buffer)
+    assert len(buffer.asked) == 1
+
+
+def test_stop_ends_the_wait() -> None:
+    buffer = Buffer(LookupException("unknown"), for_ever=True)
+    with pytest.raises(TransformError):
+        look_up(buffer, wait_s=3600.0, should_stop=lambda: len(buffer.asked) == 3)
+    assert len(buffer.asked) == 3
+
+
+def test_fault_of_the_buffer_itself_is_not_hidden() -> None:
+    with pytest.raises(ZeroDivisionError):
+        look_up(Buffer(ZeroDivisionError()), wait_s=3600.0)
+
+
+def test_transform_that_is_none_is_refused() -> None:
+    with pytest.raises(TransformError, match="not all zero"):
+        look_up(Buffer(quaternion=(0.0, 0.0, 0.0, 0.0)))
+
+
+def test_fixed_pose_holds_at_any_time() -> None:
+    pose = np.eye(4)
+    assert FixedPose(pose).lookup("base", "camera", 0, 0.0, lambda: True) is pose
+
+
+def test_missing_tf2_names_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ROS_DISTRO", "jazzy")
+    monkeypatch.setattr(transforms.importlib.util, "find_spec", lambda name: None)
+    for ask in (require_tf2, lambda: listen(None)):
+        with pytest.raises(TransformsUnavailableError, match="apt install ros-jazzy-tf2-ros") as it:
+            ask()
+        assert "camera_to_target" in str(it.value)
+
+
+def test_tf2_that_cannot_be_imported_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with a Python of another version: the package is there, its binary part is not."""
+
+    def fail(name: str) -> ModuleType:
+        raise ModuleNotFoundError("No module named 'tf2_py._tf2_py'")
+
+    monkeypatch.setattr(transforms.importlib.util, "find_spec", lambda name: object())
+    monkeypatch.setattr(transforms.importlib, "import_module", fail)
+    with pytest.raises(TransformsUnavailableError, match="_tf2_py"):
+        listen(None)
+
+
+def test_listening_connects_tf2s_buffer_and_listener(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("rclpy")
+    made: list[Any] = []
+
+    class RosBuffer(Buffer):
+        def __init__(self, cache_time: Any) -> None:
+            super().__init__()
+            made.append(cache_time.nanoseconds)
+
+    tf2_ros = ModuleType("tf2_ros")
+    tf2_ros.Buffer = RosBuffer
+    tf2_ros.TransformListener = lambda buffer, node: made.append((buffer, node))
+    tf2_ros.TransformException = TransformException
+    monkeypatch.setitem(sys.modules, "tf2_ros", tf2_ros)
+    monkeypatch.setattr(transforms.importlib.util, "find_spec", lambda name: object())
+    poses = listen("the node")
+    cache_ns, (buffer, node) = made
+    assert cache_ns >= 10_000_000_000
+    assert node == "the node"
+    T = poses.lookup("base_link", "camera", STAMP_NS, 0.0, lambda: False)
+    np.testing.assert_allclose(T[:3, 3], (1.0, 2.0, 3.0))
+    assert buffer.asked[0][2].nanoseconds == STAMP_NS
+
+
+@pytest.mark.ros
+@pytest.mark.skipif(
+    importlib.util.find_spec("tf2_ros") is None,
+    reason="tf2_ros is part of a ROS 2 installation and not on PyPI",
+)
+def test_real_tf2() -> None:
+    """A static transform put straight into tf2's own buffer comes out at any stamp."""
+    import rclpy
+    from geometry_msgs.msg import TransformStamped
+
+    rclpy.init()
+    node = rclpy.create_node("listener_of_the_test")
+    try:
+        poses = listen(node)
+        with pytest.raises(TransformError, match="Nobody has published that frame"):
+            poses.lookup("base_link", "camera", STAMP_NS, 0.0, lambda: False)
+        message = TransformStamped(child_frame_id="camera")
+        message.header.frame_id = "base_link"
+        message.transform.translation.x = 1.0
+        poses._buffer.set_transform_static(message, "test")
+        T = poses.lookup("base_link", "camera", STAMP_NS, 0.0, lambda: False)
+        np.testing.assert_allclose(T[:3, 3], (1.0, 0.0, 0.0))
+    finally:
+        node.destroy_node()
+        rclpy.shutdown()
