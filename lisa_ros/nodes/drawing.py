@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from lisa_ros.nodes.answers import Answer, FoundTarget, quoted
-from lisa_ros.types import BoolArray, Target3D, UInt8Array
+from lisa_ros.types import BoolArray, PixelBox, Target3D, UInt8Array
 
 # First a magenta that rooms seldom hold, then colours that stay apart for most colour-blind people
 # (Okabe and Ito, 2008).
@@ -20,6 +20,7 @@ PALETTE = (
 )
 _MASK_OPACITY = 0.45
 _MAX_LABEL_LENGTH = 32
+_FRAME = (255, 255, 255)
 
 
 def target_color(target_id: int) -> tuple[int, int, int]:
@@ -30,14 +31,20 @@ def target_color(target_id: int) -> tuple[int, int, int]:
 def draw_overlay(answer: Answer) -> UInt8Array:
     """Return the answer's camera image u8[H,W,3] with what was found drawn over it.
 
-    The answer must have a frame.
+    The answer must have a frame. What the language model was not shown is darker, and each part of
+    the image that it was shown has a thin frame.
     """
     assert answer.frame is not None
     image = answer.frame.image.copy()
+    seen = () if answer.segmentation is None else answer.segmentation.seen
+    _darken_unseen(image, seen)
     for target in reversed(answer.targets):
         blend_mask(image, target.mask, target_color(target.target_id))
     picture = Image.fromarray(image)
     draw = ImageDraw.Draw(picture)
+    for box in seen:
+        if (box.width, box.height) != picture.size:
+            draw.rectangle((box.left, box.top, box.right - 1, box.bottom - 1), outline=_FRAME)
     for target in answer.targets:
         _draw_label(draw, target)
     if not answer.targets:
@@ -82,6 +89,15 @@ def write(
 def font(size_px: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     """Return the typeface that comes with Pillow."""
     return ImageFont.load_default(size_px)
+
+
+def _darken_unseen(image: UInt8Array, seen: tuple[PixelBox, ...]) -> None:
+    if not seen:
+        return  # a model that does not say what it was shown
+    unseen = np.ones(image.shape[:2], np.bool_)
+    for box in seen:
+        unseen[box.top : box.bottom, box.left : box.right] = False
+    image[unseen] //= 2
 
 
 def _draw_label(draw: ImageDraw.ImageDraw, target: FoundTarget) -> None:

@@ -7,7 +7,15 @@ import pytest
 
 from lisa_ros.nodes.answers import Answer, FoundTarget
 from lisa_ros.nodes.drawing import draw_overlay, target_caption, target_color
-from lisa_ros.types import NoDepth, OrientedBox, RgbdFrame, Status, Target3D
+from lisa_ros.types import (
+    NoDepth,
+    OrientedBox,
+    PixelBox,
+    RgbdFrame,
+    Segmentation,
+    Status,
+    Target3D,
+)
 
 MASK = np.zeros((60, 80), bool)
 MASK[20:40, 30:50] = True
@@ -30,9 +38,22 @@ def make_target(label: str, distance_m: float | None = 1.234, target_id: int = 3
     return FoundTarget(target_id, MASK, 0.9, lifted, label)
 
 
-def make_answer(*targets: FoundTarget, status: Status = Status.FOUND) -> Answer:
+def make_answer(
+    *targets: FoundTarget, status: Status = Status.FOUND, seen: tuple[PixelBox, ...] = ()
+) -> Answer:
     frame = RgbdFrame(np.full((60, 80, 3), 90, np.uint8), None, None, "camera", 1)
-    return Answer(1, "the mug", status, "", frame=frame, targets=targets)
+    segmentation = Segmentation(
+        text="[SEG].",
+        prompt_text="the mug",
+        masks=np.zeros((0, 60, 80), bool),
+        scores=np.zeros(0, np.float32),
+        seg_embeddings=np.zeros((0, 4), np.float32),
+        seg_probability=0.9,
+        found=True,
+        calibrated=True,
+        seen=seen,
+    )
+    return Answer(1, "the mug", status, "", frame=frame, segmentation=segmentation, targets=targets)
 
 
 @pytest.mark.parametrize(
@@ -65,6 +86,19 @@ def test_mask_is_tinted_and_outlined_in_the_colour_of_its_id() -> None:
     inside = 90 + 0.45 * (np.array(target_color(3)) - 90.0)
     np.testing.assert_allclose(picture[36, 33], inside, atol=1)
     np.testing.assert_array_equal(picture[50, 60], (90, 90, 90))
+
+
+def test_what_was_not_seen_is_darker_and_what_was_seen_framed() -> None:
+    target = make_target("")
+    picture = draw_overlay(
+        make_answer(target, seen=(PixelBox(0, 0, 10, 60), PixelBox(5, 0, 60, 60)))
+    )
+    np.testing.assert_array_equal(picture[50, 70], (45, 45, 45))
+    np.testing.assert_array_equal(picture[50, 20], (90, 90, 90))
+    for column in (0, 9, 5, 59):
+        np.testing.assert_array_equal(picture[50, column], (255, 255, 255))
+    whole = draw_overlay(make_answer(target, seen=(PixelBox(0, 0, 80, 60),)))
+    np.testing.assert_array_equal(whole, draw_overlay(make_answer(target)))
 
 
 def test_answer_without_targets_says_its_status() -> None:
