@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from lisa_ros.cli.installed_files import installed_file
 
 _FILE = "LICENSES.md"
+_OF_MODELS = ("What this repository ships", "Models you can load")
 
 
 @dataclass(frozen=True)
@@ -44,4 +45,5 @@ def rows_of_model(model: str, rows: tuple[LicenceRow, ...]) -> tuple[LicenceRow,
     """Return the rows that name a model by its alias or by the last part of its hub id."""
     name = model.rstrip("/").rpartition("/")[2]
     whole = re.compile(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", re.IGNORECASE)
-    return tuple(row for row in rows if name and whole.search(row.name))
+    of_models = [row for row in rows if row.heading in _OF_MODELS]
+    return tuple(row for row in of_models if name and whole.search(row.name))

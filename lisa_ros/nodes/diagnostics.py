@@ -145,7 +145,7 @@ def _camera_status(name: str, state: NodeState) -> DiagnosticStatus:
         link = state.links.get(seen.topic)
         if link is not None:
             values |= _link_facts(stream, link)
-            unheard |= seen.age_s is None and bool(link.publishers.unheard)
+            unheard |= seen.required and seen.age_s is None and bool(link.publishers.unheard)
     level = DiagnosticStatus.WARN if problems else DiagnosticStatus.OK
     if unheard:
         level = DiagnosticStatus.ERROR  # it will not get better by itself
@@ -234,7 +234,7 @@ def _facts(stream: str, seen: Any) -> dict[str, str]:
 def _named_facts(name: str, facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for key, value in facts.items():
         words, unit = str(key), ""
-        for suffix, symbol in (("_s", "s"), ("_ms", "ms"), ("_hz", "Hz")):
+        for suffix, symbol in (("_s", "s"), ("_ms", "ms"), ("_ns", "ns")):
             if words.endswith(suffix):
                 words, unit = words.removesuffix(suffix), f" [{symbol}]"
         label = f"{name} {words.replace('_', ' ')}{unit}"
