@@ -61,7 +61,7 @@ def _answer_problem(answer: Segmentation) -> str:
         _shape_problem("masks", answer.masks.shape, (n_masks, *_IMAGE_HW))
         or _shape_problem("scores", answer.scores.shape, (n_masks,))
         or _range_problem("scores", answer.scores)
-        or _range_problem("seg_probability", np.float32([answer.seg_probability]))
+        or _range_problem("seg_probability", np.array([answer.seg_probability], dtype=np.float32))
     )
 
 

@@ -9,13 +9,14 @@ from typing import Any
 
 from fakes import FakeSegmenter
 
-from lisa_ros.errors import GenerationCanceledError, InstructionTooLongError
+from lisa_ros.errors import GenerationCanceledError, InstructionTooLongError, TransformError
 from lisa_ros.inference.segmenter import EncodedImage
 from lisa_ros.types import Segmentation
 
 
 class MoodySegmenter(FakeSegmenter):
-    """Goes on and on at "slow", fails as a library would at "crash", refuses "too long".
+    """Goes on and on at "slow", fails as a library would at "crash", refuses "too long", and
+    has no transform for "untransformable".
 
     found_threshold: the user's own, at whose 1.0 it refuses everything. dumb: what it answers is no
     number.
@@ -29,6 +30,8 @@ class MoodySegmenter(FakeSegmenter):
     def segment(self, image: EncodedImage, instruction: str, **options: Any) -> Segmentation:
         if "crash" in instruction:
             raise RuntimeError("a library failed")
+        if "untransformable" in instruction:
+            raise TransformError("base_link is not connected to camera")
         if "too long" in instruction:
             raise InstructionTooLongError("the prompt has 9999 tokens; the model takes 512")
         text = ""
