@@ -21,7 +21,7 @@ from lisa_ros.inference.segmenter import (
 )
 from lisa_ros.model.preprocess import check_image
 from lisa_ros.model.prompts import DEFAULT_PROMPT_TEMPLATE, REFUSAL, SUPPLIED_ANSWER
-from lisa_ros.types import BoolArray, Float32Array, Segmentation, Turn, UInt8Array
+from lisa_ros.types import BoolArray, Float32Array, PixelBox, Segmentation, Turn, UInt8Array
 
 COLOURS = {
     "red": (220, 30, 30),
@@ -105,6 +105,7 @@ class FakeSegmenter:
             found=n > 0,
             calibrated=mode == "prompted" and not history,
             timings_ms={"mask_decode": 0.0},
+            seen=(PixelBox(0, 0, encoded.image_hw[1], encoded.image_hw[0]),),
         )
 
     def decode(

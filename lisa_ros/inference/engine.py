@@ -40,7 +40,6 @@ from lisa_ros.inference.segmenter import (
 )
 from lisa_ros.inference.stopwatch import Stopwatch
 from lisa_ros.model.checkpoint import LoadedLisa, load_checkpoint
-from lisa_ros.model.preprocess import seen_boxes, view_named
 from lisa_ros.model.prompts import (
     IMAGE_PREFIX,
     accepting_first_tokens,
@@ -52,6 +51,7 @@ from lisa_ros.model.prompts import (
 from lisa_ros.model.reliability import confidence_at
 from lisa_ros.model.settings import LisaSettings
 from lisa_ros.model.tokenizer import Span
+from lisa_ros.model.views import seen_boxes, view_named
 from lisa_ros.types import BoolArray, Float32Array, Segmentation, Turn, UInt8Array
 
 MODES: tuple[Mode, ...] = ("prompted", "generated")
@@ -78,7 +78,7 @@ class LisaEngine:
 
         conversation: "llava_v1" or "llava_llama_2". A released checkpoint does not say which it was
         trained with; those made from Llama 2 need the latter. view, prompt_template: see
-        `preprocess.clip_view`, `preprocess.pieces` and `prompts.wrap_instruction`.
+        `preprocess.clip_view`, `views.pieces` and `prompts.wrap_instruction`.
         found_threshold: 0..1, None for "never refuse a prompted answer", "auto" for the
         checkpoint's. Answers are `calibrated` only with everything as the checkpoint says.
 

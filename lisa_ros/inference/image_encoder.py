@@ -15,7 +15,8 @@ from lisa_ros.inference.generation import encode_prefix
 from lisa_ros.inference.segmenter import EncodedImage, ShouldStop
 from lisa_ros.inference.stopwatch import Stopwatch
 from lisa_ros.model.lisa import LisaForCausalLM
-from lisa_ros.model.preprocess import ClipProcessor, check_image, clip_input, pieces, sam_input
+from lisa_ros.model.preprocess import ClipProcessor, check_image, clip_input, sam_input
+from lisa_ros.model.views import pieces
 from lisa_ros.types import UInt8Array
 
 _Image = TypeVar("_Image", bound=EncodedImage)
@@ -24,7 +25,7 @@ _Image = TypeVar("_Image", bound=EncodedImage)
 class ImageEncoder:
     """Encodes images for one engine, whole or in pieces, as the view has it.
 
-    view: see `preprocess.pieces` and `preprocess.clip_view`. prefix_ids: what stands before the
+    view: see `views.pieces` and `preprocess.clip_view`. prefix_ids: what stands before the
     question in every prompt, the image included.
     """
 

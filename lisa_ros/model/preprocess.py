@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, cast, get_args
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -16,15 +16,13 @@ from PIL import Image
 
 from lisa_ros.errors import CheckpointMismatchError, ConfigurationError, ImageError
 from lisa_ros.model.json_files import fits
-from lisa_ros.types import Float32Array, PixelBox, UInt8Array
+from lisa_ros.model.views import view_named
+from lisa_ros.types import Float32Array, UInt8Array
 
 SAM_MEAN = (123.675, 116.28, 103.53)  # of 0..255 RGB
 SAM_STD = (58.395, 57.12, 57.375)
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)  # of 0..1 RGB
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
-
-View = Literal["center", "letterbox", "tiles"]
-VIEWS: tuple[str, ...] = get_args(View)
 
 
 class SamInput(NamedTuple):
@@ -121,7 +119,7 @@ def clip_view(image: UInt8Array, processor: ClipProcessor, view: str = "center")
 
     center: shortest edge to `size`, centre crop; the ends of a wide image are not seen (upstream).
     letterbox: longest edge to `size`, the whole image, bordered with CLIP's mean colour.
-    Raises ConfigurationError for "tiles", which are several pictures; see `pieces`.
+    Raises ConfigurationError for "tiles", which are several pictures; see `views.pieces`.
     """
     image = check_image(image)
     if view_named(view) == "tiles":
@@ -131,39 +129,6 @@ def clip_view(image: UInt8Array, processor: ClipProcessor, view: str = "center")
             "each tile."
         )
     return _letterbox(image, processor) if view == "letterbox" else _center(image, processor)
-
-
-def pieces(height: int, width: int, view: str) -> tuple[PixelBox, ...]:
-    """Return the parts of an image that are encoded one by one; all but tiles take it whole.
-
-    tiles: a square at either end of a wide or tall image. They share its middle, or touch where one
-    side is twice the other; of longer images each is one half. A square image is its only tile.
-    """
-    if view_named(view) != "tiles" or height == width:
-        return (PixelBox(0, 0, width, height),)
-    short, long = min(height, width), max(height, width)
-    side = max(short, (long + 1) // 2)
-    if height < width:
-        return PixelBox(0, 0, side, height), PixelBox(width - side, 0, width, height)
-    return PixelBox(0, 0, width, side), PixelBox(0, height - side, width, height)
-
-
-def seen_boxes(height: int, width: int, view: str) -> tuple[PixelBox, ...]:
-    """Return the parts of an image that CLIP sees."""
-    if view_named(view) != "center":
-        return pieces(height, width, view)
-    side = min(height, width)
-    left, top = (width - side) // 2, (height - side) // 2
-    return (PixelBox(left, top, left + side, top + side),)
-
-
-def view_named(view: str) -> View:
-    """Return the view; ConfigurationError names those that are available."""
-    if view not in VIEWS:
-        raise ConfigurationError(
-            f"The view {view!r} is not available; choose one of {', '.join(VIEWS)}."
-        )
-    return cast("View", view)
 
 
 def _center(image: UInt8Array, processor: ClipProcessor) -> UInt8Array:

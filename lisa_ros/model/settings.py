@@ -9,7 +9,6 @@ from typing import Any
 
 from lisa_ros.errors import ConfigurationError
 from lisa_ros.model.json_files import fits
-from lisa_ros.model.preprocess import view_named
 from lisa_ros.model.prompts import (
     DEFAULT_PROMPT_TEMPLATE,
     LLAVA_V1,
@@ -17,6 +16,7 @@ from lisa_ros.model.prompts import (
     wrap_instruction,
 )
 from lisa_ros.model.reliability import check_reliability
+from lisa_ros.model.views import view_named
 
 
 @dataclass(frozen=True)

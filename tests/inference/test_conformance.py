@@ -75,6 +75,12 @@ def test_an_answer_is_consistent(segmenter, image, mode, instruction):
     assert answer.found == (n > 0)
     assert instruction in answer.prompt_text
     assert all(ms >= 0 for ms in answer.timings_ms.values())
+    assert answer.seen
+    for left, top, right, bottom in answer.seen:
+        assert 0 <= left < right <= 40
+        assert 0 <= top < bottom <= 30
+    assert answer.decoded_in is None
+    assert answer.confidence is None or (answer.found and 0 <= answer.confidence <= 1)
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -57,6 +57,19 @@ def test_an_engine_set_up_anew_is_as_one_just_loaded():
     assert anew.set_up_anew().capabilities == ENGINE.capabilities
 
 
+def test_confidence_is_what_was_measured_for_calibrated_answers():
+    measured = random_lisa(found_threshold=0.0, reliability=((0.0, 0.25), (1.0, 0.75)))
+    engine = LisaEngine(measured)
+    answer = engine.segment(IMAGE, "the mug")
+    assert answer.confidence == pytest.approx(0.25 + 0.5 * answer.seg_probability)
+    generated = engine.segment(IMAGE, "the mug", mode="generated", max_new_tokens=2)
+    assert generated.confidence is None
+    assert LisaEngine(measured, found_threshold=0.1).segment(IMAGE, "mug").confidence is None
+    refusing = LisaEngine(random_lisa(found_threshold=1.0, reliability=((0.5, 0.5),)))
+    assert refusing.segment(IMAGE, "the mug").confidence is None
+    assert LisaEngine(random_lisa(found_threshold=0.0)).segment(IMAGE, "mug").confidence is None
+
+
 def test_a_question_with_earlier_turns_is_not_calibrated():
     """The threshold was chosen on questions that open a conversation."""
     turn = Turn("the cup", "Sure, [SEG].")
