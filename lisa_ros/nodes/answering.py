@@ -16,8 +16,10 @@ import numpy as np
 
 from lisa_ros.errors import GenerationCanceledError, InstructionTooLongError, LisaError
 from lisa_ros.geometry import lift_mask, transform_target
+from lisa_ros.inference.second_look import is_found
 from lisa_ros.nodes import reasons
 from lisa_ros.nodes.answers import Answer, FoundTarget, NoFrame, Request, Stage, quoted
+from lisa_ros.nodes.closer_looks import ask_for_part, look_again
 from lisa_ros.nodes.sessions import Sessions
 from lisa_ros.nodes.view_sketch import sketch_view
 from lisa_ros.nodes.work import StoppedError, Work
@@ -48,13 +50,17 @@ class TargetFrame:
 
 @dataclass(frozen=True)
 class AnswerSettings:
-    """What the node's parameters say about one answer; target_frame None: the camera's own."""
+    """What the node's parameters say about one answer.
+
+    target_frame: None for the camera's own. look_again: most closer looks where nothing was found.
+    """
 
     mode: Mode
     max_targets: int
     max_frame_age_s: float
     frame_wait_s: float
     target_frame: TargetFrame | None
+    look_again: int = 0
 
 
 class FrameSource(Protocol):
@@ -106,14 +112,29 @@ class Answerer:
         work.frame, work.frame_id = frame, frame.frame_id
         encoded = self._encode(work, frame)
         segmentation = self._reason(work, encoded, frame, settings)
-        if segmentation.found and segmentation.masks.any():
-            self._lift(work, frame, segmentation, settings)
-            ending = reasons.found_or_no_depth(work.targets)
-        else:
-            ending = Status.NOT_FOUND, reasons.not_found(segmentation)
+        ending = self._conclude(work, frame, segmentation, settings)
         work.raise_if_stopped()
         self._remember(work.request, frame, segmentation)
         return work.ended(*ending)
+
+    def _conclude(
+        self, work: Work, frame: RgbdFrame, found: Segmentation, settings: AnswerSettings
+    ) -> tuple[Status, str]:
+        """Lift what was found, or the part of it that is wanted; return how the answer ends."""
+        if not is_found(found):
+            return Status.NOT_FOUND, reasons.not_found(found)
+        if not work.request.refine:
+            self._lift(work, frame, found, work.request.instruction, settings)
+            return reasons.found_or_no_depth(work.targets)
+        whole = found.masks[_best_first(found)[0]]
+        part = ask_for_part(self._segmenter, work, frame, found, whole, mode=settings.mode)
+        work.segmentation = part
+        if found.calibrated:  # else it has been said
+            work.remarks.append(reasons.UNMEASURED_PART)
+        if not is_found(part):
+            return Status.NOT_FOUND, reasons.no_such_part(part)
+        self._lift(work, frame, part, work.request.refine, settings)
+        return reasons.found_or_no_depth(work.targets)
 
     def _wait_for_frame(self, work: Work, settings: AnswerSettings) -> RgbdFrame | NoFrame:
         work.begin(Stage.WAITING_FOR_FRAME)
@@ -130,7 +151,12 @@ class Answerer:
         work.begin(Stage.ENCODING)
         if self._encoded is None or self._encoded[0] is not frame:
             self._encoded = None  # two encodings at once would need twice the memory
-            self._encoded = (frame, self._segmenter.encode_image(frame.image))
+            self._encoded = (
+                frame,
+                self._segmenter.encode_image(
+                    frame.image, should_stop=work.request.stop_signal.should_stop
+                ),
+            )
         return self._encoded[1]
 
     def _reason(
@@ -138,9 +164,20 @@ class Answerer:
     ) -> Segmentation:
         """Ask the model, after the earlier turns about this view."""
         work.begin(Stage.REASONING)
-        turns = self._earlier_turns(work, frame)
-        work.segmentation = segmentation = self._segment(work, encoded, turns, settings.mode)
+        turns: Sequence[Turn] = self._earlier_turns(work, frame)
+        segmentation, turns = self._segment(work, encoded, turns, settings.mode)
+        work.segmentation = segmentation
         work.raise_if_stopped()
+        if settings.look_again and not is_found(segmentation):
+            work.segmentation = segmentation = look_again(
+                self._segmenter,
+                work,
+                frame,
+                segmentation,
+                max_looks=settings.look_again,
+                mode=settings.mode,
+                turns=turns,
+            )
         for name, milliseconds in segmentation.timings_ms.items():
             work.timings_ms[f"model.{name}"] = milliseconds
         doubt = reasons.doubt(segmentation, settings.mode, len(turns), self._segmenter.capabilities)
@@ -150,8 +187,8 @@ class Answerer:
 
     def _segment(
         self, work: Work, encoded: EncodedImage, turns: Sequence[Turn], mode: Mode
-    ) -> Segmentation:
-        """Ask; where the model's context has no room for the oldest turns, without them."""
+    ) -> tuple[Segmentation, Sequence[Turn]]:
+        """Ask, without the oldest turns where the model's context has no room; return the rest."""
         for n_left_out in range(len(turns) + 1):
             try:
                 segmentation = self._segmenter.segment(
@@ -172,7 +209,7 @@ class Answerer:
             work.remarks.append(
                 f"The model's context has no room for {n_left_out} of {len(turns)} earlier turns."
             )
-        return segmentation
+        return segmentation, turns[n_left_out:]
 
     def _earlier_turns(self, work: Work, frame: RgbdFrame) -> list[Turn]:
         if not work.request.session:
@@ -190,23 +227,33 @@ class Answerer:
             self._sessions.remember(request.session, turn, sketch_view(frame))
 
     def _lift(
-        self, work: Work, frame: RgbdFrame, segmentation: Segmentation, settings: AnswerSettings
+        self,
+        work: Work,
+        frame: RgbdFrame,
+        segmentation: Segmentation,
+        label: str,
+        settings: AnswerSettings,
     ) -> None:
         work.begin(Stage.LIFTING)
-        by_score = np.argsort(-segmentation.scores, kind="stable")
-        best = [i for i in by_score if segmentation.masks[i].any()][: settings.max_targets]
+        best = _best_first(segmentation)[: settings.max_targets]
         work.targets = tuple(
             FoundTarget(
                 target_id=rank,
                 mask=segmentation.masks[index],
                 score=float(segmentation.scores[index]),
                 lifted=_lifted(segmentation.masks[index], frame, settings.target_frame),
-                label=work.request.instruction,
+                label=label,
             )
             for rank, index in enumerate(best, start=1)
         )
         if settings.target_frame is not None:
             work.frame_id = settings.target_frame.frame_id
+
+
+def _best_first(segmentation: Segmentation) -> list[int]:
+    """Return the masks that mark something, by falling score."""
+    by_score = np.argsort(-segmentation.scores, kind="stable")
+    return [int(i) for i in by_score if segmentation.masks[i].any()]
 
 
 def _lifted(

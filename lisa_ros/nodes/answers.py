@@ -15,12 +15,18 @@ ABOUT_THE_IMAGE = frozenset({Status.FOUND, Status.NOT_FOUND, Status.NO_DEPTH})
 
 
 class Stage(enum.StrEnum):
-    """The stages of one answer, in order; the names are on the wire (feedback, timing names)."""
+    """The stages of one answer, in order; the names are on the wire (feedback, timing names).
+
+    LOOKING_AGAIN: closer, where nothing was found. REFINING: about a close-up of what was found.
+    Both only where asked for.
+    """
 
     WAITING_FOR_FRAME = "waiting_for_frame"
     ENCODING = "encoding"
     REASONING = "reasoning"
     DECODING = "decoding"
+    LOOKING_AGAIN = "looking_again"
+    REFINING = "refining"
     LIFTING = "lifting"
 
 
@@ -116,7 +122,8 @@ class Request:
     """One accepted instruction and where its progress and its answer go.
 
     on_progress: called with the stage and the text so far. on_answer: called exactly once. session:
-    the conversation whose earlier turns are remembered, empty for none.
+    the conversation whose earlier turns are remembered, empty for none. refine: what is asked about
+    a close-up of what was found, empty for nothing.
     """
 
     instruction_id: int
@@ -125,6 +132,7 @@ class Request:
     on_progress: Callable[[Stage, str], None]
     on_answer: Callable[[Answer], None]
     session: str = ""
+    refine: str = ""
 
 
 def quoted(instruction: str) -> str:

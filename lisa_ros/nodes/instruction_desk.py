@@ -34,8 +34,9 @@ class InstructionDesk:
     """Takes instructions for a worker and publishes what becomes of them.
 
     idle_reason: says why the node cannot answer now, empty when it can. parameters: their present
-    values. forget: called on the worker's thread when all that is known is to be cleared. model:
-    what answers say about the checkpoint.
+    values. forget: called on the worker's thread when all that is known is to be cleared.
+    on_published: called with every answer that went out. model: what answers say about the
+    checkpoint.
     """
 
     def __init__(
@@ -46,12 +47,14 @@ class InstructionDesk:
         idle_reason: Callable[[], str],
         parameters: Callable[[], PerceptionParameters],
         forget: Callable[[], None],
+        on_published: Callable[[Answer], None] = lambda answer: None,
     ) -> None:
         self._node = node
         self._worker = worker
         self._idle_reason = idle_reason
         self._parameters = parameters
         self._forget = forget
+        self._on_published = on_published
         self._publisher = AnswerPublisher(node)
         self._ids = itertools.count(1)
         self.model = NO_MODEL
@@ -129,6 +132,7 @@ class InstructionDesk:
             on_progress,
             partial(self._publish_answer, then),
             order.session,
+            order.refine,
         )
 
     def _publish_answer(self, then: Callable[[Perception], None], answer: Answer) -> None:
@@ -136,6 +140,7 @@ class InstructionDesk:
             return  # the process ends: nothing goes out any more
         self.last_answer = answer
         then(self._publisher.publish(answer, self.model))
+        self._on_published(answer)
         self._node.get_logger().info(
             f"{answer.status.name} for {quoted(answer.instruction)}: {answer.reason}"
         )

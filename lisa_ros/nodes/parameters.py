@@ -69,9 +69,10 @@ class PerceptionParameters:
     )
     view: str = _parameter(
         "",
-        "What the language model sees of a wide image: center (crops the sides) or letterbox. "
-        "Empty: the checkpoint's own.",
-        choices=("", "center", "letterbox"),
+        "What the language model sees of a wide image: center (crops the sides), letterbox (all of "
+        "it, smaller) or tiles (the squares at both ends, one by one, at twice the cost). Empty: "
+        "the checkpoint's own.",
+        choices=("", "center", "letterbox", "tiles"),
         change=Change.ANY_TIME,
     )
     prompt_template: str = _parameter(
@@ -93,6 +94,15 @@ class PerceptionParameters:
         unit="probability",
         minimum=0.0,
         maximum=1.0,
+        change=Change.ANY_TIME,
+    )
+    look_again: int = _parameter(
+        0,
+        "Most closer looks where nothing was found: at tiles, then at parts of them. Each costs as "
+        "much as a question about a new frame and is a further chance to find what is not there, "
+        "so that what is found is confirmed in a close-up, which counts too; 1 is as good as 0.",
+        minimum=0,
+        maximum=100,
         change=Change.ANY_TIME,
     )
     policy: str = _parameter(

@@ -20,18 +20,22 @@ from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
 from lisa_ros.errors import ConfigurationError, LisaError
+from lisa_ros.nodes.answered_sample import CameraPose
 from lisa_ros.nodes.answering import Answerer, AnswerSettings, TargetFrame
 from lisa_ros.nodes.answers import Answer, Request, unanswered
 from lisa_ros.nodes.camera_topics import CameraTopic, camera_topics, make_camera, subscribe
 from lisa_ros.nodes.conversions import NO_MODEL, ModelFacts
+from lisa_ros.nodes.device_memory import memory_facts
 from lisa_ros.nodes.diagnostics import NodeState, Phase, diagnostics_message, why_not_active
 from lisa_ros.nodes.frames import Camera
 from lisa_ros.nodes.instruction_desk import InstructionDesk
 from lisa_ros.nodes.loaded_model import LoadedModel
 from lisa_ros.nodes.node_parameters import NodeParameters
+from lisa_ros.nodes.node_watch import NodeWatch
 from lisa_ros.nodes.parameter_rules import camera_pose, depth_pose
 from lisa_ros.nodes.parameters import PerceptionParameters
 from lisa_ros.nodes.process import run_node
+from lisa_ros.nodes.sample_desk import SampleDesk
 from lisa_ros.nodes.segmenters import LoadModel, load_model
 from lisa_ros.nodes.worker import ModelWorker
 from lisa_ros.types import Status
@@ -46,8 +50,8 @@ _MODEL_MISSING = (
 )
 # Of the 5 s that ros2 launch gives a node between SIGINT and SIGTERM.
 _CLOSE_TIMEOUT_S = 3.0
-# Transitions and parameters, requests, camera, diagnostics: none of them waits for another.
-_EXECUTOR_THREADS = 4
+# Transitions and parameters, requests, camera, diagnostics, samples: none waits for another.
+_EXECUTOR_THREADS = 5
 
 _SUCCESS, _FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
@@ -66,6 +70,7 @@ class PerceptionNode(LifecycleNode):
         self._parameter_values = NodeParameters(
             self, is_configured=lambda: self._phase is not Phase.UNCONFIGURED
         )
+        self._watch = NodeWatch(self)
         self._worker = ModelWorker(self._answer)
         self._desk = InstructionDesk(
             self,
@@ -73,6 +78,14 @@ class PerceptionNode(LifecycleNode):
             idle_reason=self._idle_reason,
             parameters=self._parameter_values.now,
             forget=self._forget,
+            on_published=self._on_published,
+        )
+        self._samples = SampleDesk(
+            self,
+            parameters=self._parameter_values.now,
+            last_answer=lambda: self._desk.last_answer,
+            model=lambda: self._desk.model.name,
+            pose_of=self._camera_pose,
         )
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         group = MutuallyExclusiveCallbackGroup()
@@ -87,7 +100,8 @@ class PerceptionNode(LifecycleNode):
 
     def close(self) -> bool:
         """Stop all work; return False when the model's thread is stuck in a library's call."""
-        return self._worker.close(_CLOSE_TIMEOUT_S)
+        stopped = self._worker.close(_CLOSE_TIMEOUT_S)
+        return self._samples.close() and stopped
 
     # Lifecycle. A transition that fails leaves the node alive, with the reason logged.
 
@@ -116,7 +130,7 @@ class PerceptionNode(LifecycleNode):
                 self._camera,
                 self._camera_topics(self._parameter_values.now()),
                 callback_group=group,
-                event_callbacks=lambda topic: None,
+                event_callbacks=self._watch.event_callbacks,
             )
         except ConfigurationError as error:
             self._problem = str(error)
@@ -237,6 +251,16 @@ class PerceptionNode(LifecycleNode):
         if self._answerer is not None:
             self._answerer.forget_sessions()
 
+    def _on_published(self, answer: Answer) -> None:
+        self._watch.answers.add(answer)
+        self._samples.consider(answer)
+
+    def _camera_pose(self, answer: Answer) -> CameraPose | None:
+        """Return where the camera was, for a sample of an answer; None where that is not known."""
+        parameters = self._parameter_values.now()
+        pose = camera_pose(parameters)
+        return None if pose is None else CameraPose(parameters.target_frame, pose)
+
     def _idle_reason(self) -> str:
         phase = self._phase  # read once: transitions change it on another thread
         return "" if phase is Phase.ACTIVE else why_not_active(phase, self._problem)
@@ -244,16 +268,23 @@ class PerceptionNode(LifecycleNode):
     def _publish_diagnostics(self) -> None:
         if not self.context.ok():
             return
-        camera, parameters = self._camera, self._parameter_values.now()
+        camera, parameters, phase = self._camera, self._parameter_values.now(), self._phase
+        inputs = {} if camera is None else camera.states()
         state = NodeState(
-            phase=self._phase,
+            phase=phase,
+            phase_for_s=self._watch.phase_for_s(phase),
             problem=self._problem,
             loading=self._model.progress(),
             model=parameters.model,
             device=parameters.device,
             busy=self._worker.busy,
             last_answer=self._desk.last_answer,
-            inputs={} if camera is None else camera.states(),
+            inputs=inputs,
+            links=self._watch.links(inputs, self._camera_subscriptions),
+            answers=self._watch.answers.statistics(),
+            memory=memory_facts(),
+            target_frame=parameters.target_frame,
+            samples=self._samples.state if parameters.samples_dir else None,
             frame_age_s=None if camera is None else camera.frame_age_s(),
             time_jumps=0 if camera is None else camera.time_jumps(),
             max_frame_age_s=parameters.max_frame_age_s,
@@ -272,6 +303,7 @@ def _settings(parameters: PerceptionParameters) -> AnswerSettings:
         max_frame_age_s=parameters.max_frame_age_s,
         frame_wait_s=parameters.frame_wait_s,
         target_frame=target_frame,
+        look_again=parameters.look_again,
     )
 
 

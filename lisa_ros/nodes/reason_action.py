@@ -26,7 +26,8 @@ class Order:
     """An instruction as a client gives it.
 
     timeout_s: None for no limit. session: the conversation it belongs to, empty for none. policy:
-    None for the node's. refusal: why it cannot be worked on, empty if it can.
+    None for the node's. refusal: why it cannot be worked on, empty if it can. refine: what is asked
+    about a close-up of what was found, empty for nothing.
     """
 
     instruction: str
@@ -34,6 +35,7 @@ class Order:
     session: str = ""
     policy: Policy | None = None
     refusal: str = ""
+    refine: str = ""
 
 
 class AcceptOrder(Protocol):
@@ -93,6 +95,7 @@ def _order(goal: Reason.Goal) -> Order:
         timeout_s=goal.timeout_s or None,
         session=goal.session,
         policy=Policy(goal.policy) if goal.policy else None,
+        refine=goal.refine,
     )
 
 
@@ -104,8 +107,6 @@ def _refusal(goal: Reason.Goal) -> str:
             f"policy is {goal.policy!r}; expected one of {', '.join(Policy)}, or nothing for the "
             "node's own."
         )
-    if goal.refine:
-        return "refine is not answered by this version; leave it empty."
     return ""
 
 

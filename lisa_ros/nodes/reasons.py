@@ -11,6 +11,10 @@ from lisa_ros.types import NoDepth, Segmentation, Status, Target3D
 if TYPE_CHECKING:
     from lisa_ros.inference.segmenter import Capabilities, Mode
 
+UNMEASURED_PART = (
+    "Uncalibrated: the model was asked about a part of the image, and how often it is wrong about "
+    "such has not been measured."
+)
 # Status, sentence, wire code of the error.
 Ending = tuple[Status, str, int]
 
@@ -36,6 +40,11 @@ def not_found(segmentation: Segmentation) -> str:
     )
 
 
+def no_such_part(part: Segmentation) -> str:
+    """Say that what was asked for was found, but not the part of it."""
+    return f"What was asked for was found, but not the part of it. {not_found(part)}"
+
+
 def doubt(
     segmentation: Segmentation, mode: Mode, n_turns: int, capabilities: Capabilities
 ) -> str | None:
@@ -50,6 +59,8 @@ def doubt(
             "Uncalibrated: in generated mode the model's own words decide, and how often they are "
             "wrong has not been measured."
         )
+    if segmentation.decoded_in is not None:
+        return UNMEASURED_PART
     if capabilities.found_threshold is None:
         return (
             "Uncalibrated: this checkpoint has no threshold, so that a prompted answer never says "

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from lisa_ros.nodes.answering import AnswerSettings
-from lisa_ros.nodes.answers import NoFrame
+from lisa_ros.nodes.answers import NoFrame, Stage
 from lisa_ros.types import Intrinsics, RgbdFrame
 
 RED, BLUE = (220, 30, 30), (30, 30, 220)
@@ -15,6 +15,8 @@ INTRINSICS = Intrinsics(fx=100.0, fy=100.0, cx=39.5, cy=29.5, width=80, height=6
 SETTINGS = AnswerSettings(
     mode="prompted", max_targets=8, max_frame_age_s=1.0, frame_wait_s=0.0, target_frame=None
 )
+# Without those that are only there where asked for.
+STAGES = [stage for stage in Stage if stage not in (Stage.LOOKING_AGAIN, Stage.REFINING)]
 
 
 def make_frame(depth: bool = True) -> RgbdFrame:

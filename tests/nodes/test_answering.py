@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from answering_parts import SETTINGS, Frames, make_frame
+from answering_parts import SETTINGS, STAGES, Frames, make_frame
 from fakes import FakeSegmenter
 
 from lisa_ros.errors import DepthError, InstructionTooLongError, TransformError
@@ -25,9 +25,9 @@ class Counting(FakeSegmenter):
         self.encoded = 0
         self.failure = failure
 
-    def encode_image(self, image: Any) -> Any:
+    def encode_image(self, image: Any, should_stop: Any = None) -> Any:
         self.encoded += 1
-        return super().encode_image(image)
+        return super().encode_image(image, should_stop)
 
     def segment(self, image: Any, instruction: str, **options: Any) -> Segmentation:
         if self.failure is not None:
@@ -70,14 +70,14 @@ def test_found_target_lies_where_the_pixels_and_their_depth_say() -> None:
 def test_stages_are_announced_in_order_and_timed() -> None:
     progress: list[tuple[Stage, str]] = []
     answer = ask("the red box", progress=progress)
-    assert list(dict.fromkeys(stage for stage, _ in progress)) == list(Stage)
+    assert list(dict.fromkeys(stage for stage, _ in progress)) == STAGES
     assert progress[2:] == [
         (Stage.REASONING, ""),
         (Stage.REASONING, "[SEG]."),
         (Stage.DECODING, "[SEG]."),
         (Stage.LIFTING, "[SEG]."),
     ]
-    assert [name for name in answer.timings_ms if "." not in name] == [str(s) for s in Stage]
+    assert [name for name in answer.timings_ms if "." not in name] == [str(s) for s in STAGES]
     assert "model.mask_decode" in answer.timings_ms
     assert all(milliseconds >= 0 for milliseconds in answer.timings_ms.values())
 

@@ -46,7 +46,7 @@ def test_declarations_are_complete() -> None:
         ("prompt_template", "{instruction} {instruction}", "exactly once"),
         ("session", "s" * 101, "at most 100"),
         ("camera_to_target", [1.0, 2.0], "expected 7"),
-        ("view", "tiles", "'center'"),
+        ("view", "fisheye", "'center'"),
         ("conversation", "chat", "'llava_llama_2'"),
         ("found_threshold", 1, "such as 1.0"),
         ("found_threshold", "none", "or null for none"),

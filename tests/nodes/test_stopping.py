@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from answering_parts import SETTINGS, Frames, make_frame
+from answering_parts import SETTINGS, STAGES, Frames, make_frame
 from fakes import FakeSegmenter
 
 from lisa_ros.errors import GenerationCanceledError
@@ -116,7 +116,7 @@ def test_replacement_takes_effect_within_one_token() -> None:
     assert model.n_said == 3 + N_TOKENS
 
 
-@pytest.mark.parametrize("last", list(Stage))
+@pytest.mark.parametrize("last", STAGES)
 def test_no_stage_begins_after_a_stop(last: Stage) -> None:
     """A stop during a stage is seen before the next one."""
     stages: list[Stage] = []
