@@ -26,13 +26,15 @@ MAY_IMPORT = {
     "model": VALUES,
     "inference": VALUES | {"model"},
     "geometry": VALUES,
+    "tracking": VALUES | {"model", "inference", "geometry"},
     "recordings": VALUES | {"geometry"},
     "simulation": VALUES | {"geometry"},
-    "nodes": VALUES | {"inference", "geometry", "recordings", "simulation", "msg", "srv", "action"},
+    "nodes": VALUES
+    | {"inference", "geometry", "tracking", "recordings", "simulation", "msg", "srv", "action"},
     "cli": VALUES | {"model", "inference", "geometry", "recordings", "simulation"},
     "training": VALUES | {"model", "inference", "geometry", "recordings", "simulation"},
     "benchmarks": VALUES
-    | {"model", "inference", "geometry", "recordings", "simulation", "training"},
+    | {"model", "inference", "geometry", "tracking", "recordings", "simulation", "training"},
 }
 ROS = {"rclpy", "launch", "launch_ros", "ament_index_python", "tf2_ros", "cv_bridge"}
 TORCH = {"torch", "transformers", "peft", "segment_anything", "safetensors", "sentencepiece"}
@@ -45,6 +47,7 @@ MUST_NOT_IMPORT = {
     "model": ROS | {"open3d"},
     "inference": ROS | {"open3d"},
     "geometry": ROS | TORCH | {"open3d"},
+    "tracking": ROS | {"open3d"},
     "recordings": ROS | TORCH | {"open3d"},
     "simulation": ROS | TORCH,
     "cli": ROS,

@@ -1,0 +1,1 @@
+"""Targets carried from frame to frame: trackers, their gates, and when to ask again."""
