@@ -12,7 +12,7 @@ from typing import Any
 
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 
-from lisa_ros.errors import LisaError
+from lisa_ros.errors import ConfigurationError, LisaError, TransformError
 from lisa_ros.nodes.answered_sample import CameraPose
 from lisa_ros.nodes.answers import Answer
 from lisa_ros.nodes.parameters import PerceptionParameters
@@ -61,7 +61,7 @@ class SampleDesk:
         rules = saving_rules(self._parameters())
         if not rules.automatically:
             return
-        pose = self._pose_of(answer)
+        pose = self._pose(answer)
         saved = self._saver.consider(answer, rules, model=self._model(), pose=pose)
         if saved is not None:
             saved.add_done_callback(self._log)
@@ -78,7 +78,7 @@ class SampleDesk:
             response.message = _NOTHING
             return response
         rules = saving_rules(self._parameters())
-        pose = self._pose_of(answer)
+        pose = self._pose(answer)
         saved = self._saver.save(answer, rules, model=self._model(), pose=pose, note=request.note)
         try:
             stem = saved.result(_PATIENCE_S)
@@ -91,6 +91,12 @@ class SampleDesk:
             response.sample = str(Path(stem).parent)
             response.message = f"Stored as {stem}.*; correct it in labelme before training on it."
         return response
+
+    def _pose(self, answer: Answer) -> CameraPose | None:
+        try:
+            return self._pose_of(answer)
+        except (TransformError, ConfigurationError):  # a sample is one without a pose, too
+            return None
 
     def _log(self, saved: Future[str]) -> None:
         error = saved.exception()
