@@ -11,6 +11,7 @@ import time
 import traceback
 from collections.abc import Sequence
 from concurrent import futures
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -50,6 +51,7 @@ _MODEL_MISSING = (
 )
 # Of the 5 s that ros2 launch gives a node between SIGINT and SIGTERM.
 _CLOSE_TIMEOUT_S = 3.0
+_STOP_TIMEOUT_S = 10.0
 # Transitions and parameters, requests, camera, diagnostics, samples: none waits for another.
 _EXECUTOR_THREADS = 5
 
@@ -145,8 +147,10 @@ class PerceptionNode(LifecycleNode):
         """Cancel what runs and let go of the camera; the model stays loaded."""
         self._phase = Phase.INACTIVE
         self._disconnect("The node was deactivated.")
-        # What was canceled is answered while the publishers can still take away what they showed.
-        self._wait_for(self._worker.run(lambda: None))
+        # What was canceled is answered while the publishers can still take away what they showed,
+        # unless a call into the model that cannot be interrupted takes too long.
+        with suppress(futures.CancelledError, TimeoutError):
+            self._worker.run(lambda: None).result(_STOP_TIMEOUT_S)
         return super().on_deactivate(state)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
