@@ -71,7 +71,7 @@ def answered_sample(
 
 
 def _annotation(answer: Answer, mask: BoolArray, facts: dict[str, Any]) -> Annotation:
-    text = clean_instruction(answer.instruction)
+    text = clean_instruction(answer.refine or answer.instruction)
     for token in RESERVED:
         if token in text:
             raise DatasetError(
@@ -98,6 +98,8 @@ def _facts(answer: Answer, model: str, occasion: str, note: str) -> dict[str, An
         "status": answer.status.name,
         "reason": answer.reason,
         "instruction": answer.instruction,
+        "session": answer.session,
+        "refine": answer.refine,
         "instruction_id": answer.instruction_id,
         "model": model,
         "occasion": occasion,

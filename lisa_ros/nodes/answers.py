@@ -66,7 +66,9 @@ class Answer:
 
     frame and segmentation are None where it did not get so far. targets: best first; none unless
     the status is one about the image. frame_id: the frame of every position in them. timings_ms:
-    milliseconds by stage. session: the conversation that it belongs to, empty for none.
+    milliseconds by stage. session: the conversation that it belongs to, empty for none. refine:
+    what was asked about a close-up of what was found, and targets and segmentation answer then;
+    empty where it did not come to that.
     """
 
     instruction_id: int
@@ -80,6 +82,7 @@ class Answer:
     targets: tuple[FoundTarget, ...] = ()
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     session: str = ""
+    refine: str = ""
 
 
 class StopSignal:

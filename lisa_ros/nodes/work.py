@@ -68,6 +68,7 @@ class Work:
             targets=self.targets if status in ABOUT_THE_IMAGE else (),
             timings_ms=self.timings_ms,
             session=self.request.session,
+            refine=self.request.refine if Stage.REFINING in self.timings_ms else "",
         )
 
     def _leave(self) -> None:

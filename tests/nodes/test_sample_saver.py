@@ -132,6 +132,13 @@ def test_an_answer_without_target_says_so(saver: SampleSaver, tmp_path: Path) ->
     assert {finding.severity for finding in folder_findings(folder)} == {"warning"}
 
 
+def test_a_part_that_was_asked_for_is_the_question(saver: SampleSaver, tmp_path: Path) -> None:
+    path = save(saver, answer(refine="which part to hold?"), tmp_path / "lab")
+    stored = json.loads(Path(f"{path}.json").read_text())
+    assert stored["text"] == ["which part to hold?"]
+    assert stored["answer"]["instruction"] == "the red mugs"
+
+
 def test_a_lens_and_no_depth_at_all_are_stored(saver: SampleSaver, tmp_path: Path) -> None:
     frame = answer().frame
     assert frame is not None
