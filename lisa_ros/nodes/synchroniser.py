@@ -51,7 +51,7 @@ class StreamCounters:
     newest_stamp_ns: int | None = None
 
 
-@dataclass
+@dataclass(eq=False)
 class _Entry:
     stamp_ns: int
     message: Any
@@ -64,7 +64,7 @@ class _Stream:
     entries: list[_Entry] = field(default_factory=list)  # oldest first
     counters: StreamCounters = field(default_factory=StreamCounters)
     latest_ns: int | None = None  # like newest_stamp_ns, but other streams' jumps do not reset it
-    time_jumps: int = 0
+    round: int = 0  # of the rounds that time has begun, the one this stream is in
 
     @property
     def size_bytes(self) -> int:
@@ -95,6 +95,7 @@ class Synchroniser:
         self._capacity, self._capacity_bytes = capacity, capacity_bytes
         self._streams = {name: _Stream() for name in (*streams, *optional)}
         self._newest_set: MessageSet | None = None
+        self._rounds = 0
 
     @property
     def newest_set(self) -> MessageSet | None:
@@ -103,8 +104,8 @@ class Synchroniser:
 
     @property
     def time_jumps(self) -> int:
-        """How often time jumped back, as the stream that saw most of it counts."""
-        return max(held.time_jumps for held in self._streams.values())
+        """How often time jumped back; the streams follow each other, which counts once."""
+        return self._rounds
 
     def newest_message(self, stream: str) -> Any | None:
         """Return the newest message of one stream, with or without partners, or None."""
@@ -119,11 +120,11 @@ class Synchroniser:
         """Take a message; return whether it completed a newer set (or renewed the newest)."""
         held = self._streams[stream]
         if held.latest_ns is not None and stamp_ns < held.latest_ns - _TIME_JUMP_NS:
-            held.time_jumps += 1
-            held.latest_ns = stamp_ns
-            self._forget_after(stamp_ns + _TIME_JUMP_NS)
+            self._go_back(held, stamp_ns)
+        elif held.latest_ns is None:
+            held.round, held.latest_ns = self._rounds, stamp_ns
         self._insert(held, _Entry(stamp_ns, message, size_bytes))
-        held.latest_ns = stamp_ns if held.latest_ns is None else max(held.latest_ns, stamp_ns)
+        held.latest_ns = max(held.latest_ns, stamp_ns)
         held.counters.newest_stamp_ns = held.latest_ns
         return self._match(stream, stamp_ns)
 
@@ -198,13 +199,25 @@ class Synchroniser:
         nearest = min(candidates, key=lambda entry: abs(entry.stamp_ns - stamp_ns))
         return nearest if abs(nearest.stamp_ns - stamp_ns) <= self._slop_ns else None
 
-    def _forget_after(self, limit_ns: int) -> None:
-        """Throw away what is stamped later: it belongs to the time before the jump."""
-        for held in self._streams.values():
-            kept = [entry for entry in held.entries if entry.stamp_ns <= limit_ns]
-            held.counters.set_back += len(held.entries) - len(kept)
-            if len(kept) < len(held.entries):
-                held.entries[:] = kept
-                held.counters.newest_stamp_ns = kept[-1].stamp_ns if kept else None
-        if self._newest_set is not None and self._newest_set.stamp_ns > limit_ns:
+    def _go_back(self, held: _Stream, stamp_ns: int) -> None:
+        """Throw away what belongs to the time before a jump, now that one is seen in a stream."""
+        limit_ns = stamp_ns + _TIME_JUMP_NS
+        if any(0 < stamp_ns - entry.stamp_ns <= _TIME_JUMP_NS for entry in held.entries):
+            # Time goes on from where it was: only what came in between was stamped wrongly.
+            _forget(held, [entry for entry in held.entries if entry.stamp_ns > limit_ns])
+            if self._newest_set is not None and self._newest_set.stamp_ns > limit_ns:
+                self._newest_set = None
+        else:
+            begins = held.round == self._rounds  # else it follows a stream that was first
+            self._rounds += begins
+            for other in self._streams.values() if begins else (held,):
+                _forget(other, list(other.entries))
             self._newest_set = None
+        held.round, held.latest_ns = self._rounds, stamp_ns
+
+
+def _forget(held: _Stream, forgotten: Sequence[_Entry]) -> None:
+    if forgotten:
+        held.counters.set_back += len(forgotten)
+        held.entries[:] = [entry for entry in held.entries if entry not in forgotten]
+        held.counters.newest_stamp_ns = held.entries[-1].stamp_ns if held.entries else None

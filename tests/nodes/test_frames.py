@@ -17,12 +17,16 @@ from lisa_ros.errors import CameraInfoError, DepthError, ImageError
 from lisa_ros.geometry import deproject
 from lisa_ros.nodes.answers import NoFrame
 from lisa_ros.nodes.conversions import stamp_message
+from lisa_ros.nodes.depth_alignment import DepthAligner
+from lisa_ros.nodes.frame_decoding import FrameDecoder
 from lisa_ros.nodes.frames import Camera
+from lisa_ros.nodes.image_compression import depth_png_message, jpeg_message
 from lisa_ros.nodes.images import message_from_array
 from lisa_ros.types import RgbdFrame
 
 NOW_S = 10_000.0
 TOPICS = {"image": "/lisa/image", "depth": "/lisa/depth", "camera_info": "/lisa/camera_info"}
+ALL_TOPICS = TOPICS | {"depth_camera_info": "/lisa/depth_camera_info"}
 
 
 def header(stamp_s: float, frame_id: str = "camera") -> Header:
@@ -48,8 +52,25 @@ def camera_info(stamp_s: float, **changes: Any) -> CameraInfo:
     return message
 
 
-def make_camera(rectified: bool = False) -> Camera:
-    return Camera(TOPICS, sync_slop_s=0.02, rectified=rectified, now_ns=lambda: int(NOW_S * 1e9))
+def changed(message: Any, **fields: Any) -> Any:
+    for name, value in fields.items():
+        setattr(message, name, value)
+    return message
+
+
+def make_camera(
+    rectified: bool = False,
+    topics: dict[str, str] = TOPICS,
+    now_s: float = NOW_S,
+    **alignment: Any,
+) -> Camera:
+    return Camera(
+        topics,
+        FrameDecoder(rectified=rectified, aligner=DepthAligner(**alignment)),
+        sync_slop_s=0.02,
+        sync_queue_size=10,
+        now_ns=lambda: int(now_s * 1e9),
+    )
 
 
 def fill(camera: Camera, stamp_s: float) -> None:
@@ -153,10 +174,14 @@ def test_depth_that_stops_is_stale_and_not_a_camera_without_depth() -> None:
 @pytest.mark.parametrize(
     ("messages", "error", "words"),
     [
-        ({"depth": depth(NOW_S, size=(3, 4))}, DepthError, "depth is 4x3, the colour image 8x6"),
+        ({"depth": depth(NOW_S, size=(6, 3))}, DepthError, "depth is 3x6, the colour image 8x6"),
         ({"depth": depth(NOW_S, frame_id="depth_lens")}, DepthError, "align_depth.enable"),
         ({"depth": image(NOW_S)}, DepthError, "'rgb8'"),
         ({"image": depth(NOW_S)}, ImageError, "'16UC1'"),
+        ({"image": changed(image(NOW_S), height=7)}, ImageError, "holds 144 bytes"),
+        ({"image": changed(image(NOW_S), encoding="x" * 999)}, ImageError, "999 characters"),
+        ({"depth": changed(depth(NOW_S), data=[])}, DepthError, "holds 0 bytes"),
+        ({"camera_info": camera_info(NOW_S, d=[0.0] * 99)}, CameraInfoError, "99 distortion"),
         ({"camera_info": camera_info(NOW_S, width=640)}, CameraInfoError, "8x6"),
         ({"camera_info": camera_info(NOW_S, k=[0.0] * 9)}, CameraInfoError, "focal lengths"),
     ],
@@ -182,6 +207,130 @@ def test_camera_may_change_its_size_between_frames() -> None:
     camera.add("depth", depth(NOW_S, (12, 16)))
     camera.add("camera_info", camera_info(NOW_S, width=16, height=12))
     assert look(camera).depth_m.shape == (12, 16)
+
+
+def test_camera_of_colour_alone_is_not_waited_for() -> None:
+    camera = make_camera(topics={"image": "/lisa/image"})
+    camera.add("image", image(NOW_S))
+    frame = look(camera)
+    assert frame.depth_m is None
+    assert camera.states().keys() == {"image"}
+
+
+def test_compressed_messages_make_frames() -> None:
+    camera = make_camera()
+    pixels = np.full((6, 8, 3), (200, 30, 60), np.uint8)
+    millimetres = np.arange(48, dtype=np.uint16).reshape(6, 8)
+    camera.add("image", jpeg_message(pixels, header(NOW_S)))
+    camera.add("depth", depth_png_message(millimetres, header(NOW_S)))
+    camera.add("camera_info", camera_info(NOW_S))
+    frame = look(camera)
+    assert np.abs(frame.image.astype(int) - pixels).max() <= 4
+    assert np.isnan(frame.depth_m[0, 0])
+    assert frame.depth_m[5, 7] == pytest.approx(0.047)
+
+
+def test_smaller_depth_of_the_same_view_is_brought_to_size() -> None:
+    camera = make_camera()
+    camera.add("image", image(NOW_S))
+    camera.add("depth", depth(NOW_S, size=(3, 4)))
+    camera.add("camera_info", camera_info(NOW_S))
+    frame = look(camera)
+    assert frame.depth_m.shape == (6, 8)
+    assert np.isnan(frame.depth_m[:2, :2]).all()
+    assert np.isfinite(frame.depth_m).sum() == 44
+
+
+def test_depth_of_another_lens_is_registered() -> None:
+    pose = np.eye(4)
+    pose[0, 3] = 0.3  # 2 px at 1.5 m
+    camera = make_camera(topics=ALL_TOPICS, depth_to_color=pose)
+    camera.add("image", image(NOW_S))
+    camera.add("depth", depth(NOW_S, frame_id="depth_lens"))
+    camera.add("camera_info", camera_info(NOW_S))
+    camera.add("depth_camera_info", camera_info(NOW_S))
+    frame = look(camera)
+    assert np.isnan(frame.depth_m[:, :2]).all()
+    assert np.isnan(frame.depth_m[0, 2])
+    np.testing.assert_allclose(frame.depth_m[1:, 2:], 1.5)
+
+
+def test_good_frame_after_a_bad_one_is_waited_for() -> None:
+    camera = make_camera()
+    for stream, message in (
+        ("image", image(NOW_S)),
+        ("depth", depth(NOW_S, size=(6, 3))),  # of before a restart with another resolution
+        ("camera_info", camera_info(NOW_S)),
+    ):
+        camera.add(stream, message)
+    later = threading.Timer(0.05, fill, [camera, NOW_S + 0.1])
+    later.start()
+    assert isinstance(look(camera, wait_s=30.0), RgbdFrame)
+    later.join()
+    assert camera.states()["depth"].malformed == 1
+
+
+def test_camera_that_only_sends_rubbish_does_not_use_up_the_wait() -> None:
+    camera = make_camera()
+    fill(camera, NOW_S)
+    camera.add("camera_info", camera_info(NOW_S, width=640))
+    with pytest.raises(CameraInfoError):
+        look(camera, wait_s=3600.0)
+
+
+def test_stop_is_no_failure() -> None:
+    camera = make_camera()
+    camera.add("image", changed(image(NOW_S), data=[]))
+    assert isinstance(camera.wait_for_frame(1.0, 3600.0, should_stop=lambda: True), NoFrame)
+
+
+def test_malformed_messages_do_not_get_in_the_way_of_good_ones() -> None:
+    camera = make_camera()
+    for number in range(5):
+        fill(camera, NOW_S - 0.5 + 0.03 * number)
+        camera.add("image", changed(image(NOW_S - 0.3), step=1))
+        camera.add("depth", changed(depth(NOW_S - 0.3), width=2**31))
+    assert isinstance(look(camera), RgbdFrame)
+    states = camera.states()
+    assert (states["image"].received, states["image"].malformed) == (10, 5)
+    assert "step of 1 bytes" in states["image"].problem
+    camera.add("image", image(NOW_S))
+    assert camera.states()["image"].problem == ""
+
+
+def test_oversized_messages_are_refused_unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lisa_ros.nodes.frames.MAX_MESSAGE_BYTES", 100)
+    monkeypatch.setattr("lisa_ros.nodes.message_checks.MAX_MESSAGE_BYTES", 100)
+    camera = make_camera()
+    camera.add("image", image(NOW_S))
+    assert camera.states()["image"].oversized == 1
+    with pytest.raises(ImageError, match="144 bytes; expected at most 100"):
+        look(camera)
+
+
+def test_bag_that_loops_shows_nothing_of_the_last_round() -> None:
+    now_s = NOW_S
+    camera = Camera(
+        TOPICS,
+        FrameDecoder(rectified=False, aligner=DepthAligner()),
+        sync_slop_s=0.02,
+        sync_queue_size=10,
+        now_ns=lambda: int(now_s * 1e9),
+    )
+    for loop in range(3):
+        for step in range(8):
+            now_s = NOW_S + step / 10
+            fill(camera, now_s)
+            frame = look(camera)
+            assert frame.stamp_ns == round(now_s * 1e9), f"loop {loop}, step {step}"
+    assert camera.time_jumps() == 2
+    assert camera.states()["image"].set_back > 0
+
+
+def test_clock_that_stands_still_is_named() -> None:
+    camera = make_camera(now_s=0.0)
+    fill(camera, NOW_S)
+    assert "use_sim_time is set, and nobody publishes /clock" in look(camera).reason
 
 
 def test_states_count_and_age() -> None:

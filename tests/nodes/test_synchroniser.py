@@ -70,7 +70,6 @@ def test_memory_is_bounded_and_losses_are_counted() -> None:
     synchroniser = Synchroniser(("image", "depth"), slop_ns=0, capacity=4)
     for number in range(20):
         synchroniser.add("image", number * MS, number)
-    assert synchroniser.counters("image").received == 20
     assert synchroniser.counters("image").unmatched == 16
     assert synchroniser.counters("image").newest_stamp_ns == 19 * MS
     assert synchroniser.counters("depth").newest_stamp_ns is None
@@ -83,12 +82,96 @@ def test_matched_messages_are_not_losses() -> None:
     assert all(synchroniser.counters(stream).unmatched == 0 for stream in STREAMS)
 
 
+def test_memory_is_bounded_in_bytes_too() -> None:
+    synchroniser = Synchroniser(("image", "depth"), slop_ns=0, capacity_bytes=100)
+    for number in range(6):
+        synchroniser.add("image", number * MS, number, size_bytes=40)
+    assert synchroniser.counters("image").unmatched == 4
+    synchroniser.add("image", 6 * MS, "huge", size_bytes=1000)
+    assert synchroniser.newest_message("image") == "huge"
+    assert synchroniser.counters("image").unmatched == 6
+
+
+def test_messages_of_the_same_stamp_are_counted() -> None:
+    synchroniser = Synchroniser(("image", "depth"), slop_ns=0)
+    for _ in range(3):
+        synchroniser.add("image", 5, "image")
+    assert synchroniser.counters("image").repeated == 2
+
+
+def test_exact_set_is_kept_while_its_successor_may_be_on_the_way() -> None:
+    synchroniser = Synchroniser(("image", "depth"), slop_ns=20 * MS)
+    fill(synchroniser, 100 * MS, ("image", "depth"))
+    assert not synchroniser.add("image", 110 * MS, "image@110")  # near the depth of 100
+    assert synchroniser.newest_set.stamp_ns == 100 * MS
+    assert synchroniser.add("depth", 110 * MS, "depth@110")
+    assert synchroniser.newest_set.messages == {"image": "image@110", "depth": "depth@110"}
+    assert synchroniser.newest_set.exact
+
+
+def test_streams_that_fall_out_of_step_are_paired_as_near_as_they_are() -> None:
+    synchroniser = Synchroniser(("image", "depth"), slop_ns=20 * MS)
+    fill(synchroniser, 100 * MS, ("image", "depth"))
+    for stamp_ms in (133, 166):
+        synchroniser.add("image", stamp_ms * MS, f"image@{stamp_ms}")
+        synchroniser.add("depth", (stamp_ms + 5) * MS, f"depth@{stamp_ms}")
+    found = synchroniser.newest_set
+    assert found.messages == {"image": "image@166", "depth": "depth@166"}
+    assert (found.exact, found.offsets_ns) == (False, {"image": 0, "depth": 5 * MS})
+
+
+def test_optional_stream_joins_and_is_not_waited_for() -> None:
+    synchroniser = Synchroniser(("image", "depth"), slop_ns=5 * MS, optional=("info",))
+    assert fill(synchroniser, 100 * MS, ("image", "depth"))
+    assert synchroniser.newest_set.messages.keys() == {"image", "depth"}
+    assert synchroniser.add("info", 102 * MS, "info")
+    assert synchroniser.newest_set.messages["info"] == "info"
+    assert synchroniser.newest_set.exact
+    assert fill(synchroniser, 200 * MS, ("image", "depth"))
+    assert "info" not in synchroniser.newest_set.messages
+
+
+def test_rejected_set_does_not_come_back() -> None:
+    synchroniser = Synchroniser(("image", "depth"), slop_ns=50 * MS)
+    fill(synchroniser, 100 * MS, ("image", "depth"))
+    synchroniser.reject(synchroniser.newest_set)
+    assert synchroniser.newest_set is None
+    assert not synchroniser.add("depth", 120 * MS, "depth")
+    assert synchroniser.newest_set is None
+    assert synchroniser.add("image", 120 * MS, "image")
+
+
 def test_time_that_jumps_back_starts_anew() -> None:
     synchroniser = Synchroniser(STREAMS, slop_ns=0)
     fill(synchroniser, 100 * SECOND)
     assert fill(synchroniser, 3 * SECOND)
     assert synchroniser.newest_set.stamp_ns == 3 * SECOND
     assert synchroniser.time_jumps == 1
+
+
+def test_loop_counts_once_however_the_streams_overtake_each_other() -> None:
+    synchroniser = Synchroniser(("image", "depth"), slop_ns=0)
+    for loop in range(1, 4):
+        fill(synchroniser, 90 * SECOND, ("image", "depth"))
+        order = ("image", "depth") if loop % 2 else ("depth", "image")
+        synchroniser.add(order[0], 1 * SECOND, "begin")
+        assert synchroniser.newest_set is None
+        synchroniser.add(order[1], 99 * SECOND, "end")  # a straggler of the last round
+        assert synchroniser.newest_set is None
+        assert synchroniser.add(order[1], 1 * SECOND, "begin")
+        assert synchroniser.newest_set.messages == {"image": "begin", "depth": "begin"}
+        assert synchroniser.time_jumps == loop
+    assert synchroniser.counters("image").set_back > 0
+
+
+def test_single_stamp_from_the_future_costs_nothing_but_itself() -> None:
+    synchroniser = Synchroniser(("image", "depth"), slop_ns=0)
+    fill(synchroniser, 1 * SECOND, ("image", "depth"))
+    synchroniser.add("image", 10**6 * SECOND, "astray")
+    synchroniser.add("image", 1 * SECOND + 30 * MS, "image")
+    assert synchroniser.newest_set.stamp_ns == 1 * SECOND
+    assert synchroniser.counters("image").set_back == 1
+    assert synchroniser.counters("image").newest_stamp_ns == 1 * SECOND + 30 * MS
 
 
 def test_small_disorder_is_no_time_jump() -> None:
