@@ -18,7 +18,7 @@ from std_srvs.srv import Trigger
 from lisa_ros.errors import ConfigurationError, EmptyInstructionError
 from lisa_ros.msg import Perception
 from lisa_ros.nodes.answers import Answer, Policy, Request, StopSignal, quoted, unanswered
-from lisa_ros.nodes.conversions import NO_MODEL
+from lisa_ros.nodes.conversions import ModelFacts
 from lisa_ros.nodes.parameters import PerceptionParameters
 from lisa_ros.nodes.publishing import AnswerPublisher
 from lisa_ros.nodes.reason_action import OnProgress, Order, ReasonServer
@@ -34,9 +34,8 @@ class InstructionDesk:
     """Takes instructions for a worker and publishes what becomes of them.
 
     idle_reason: says why the node cannot answer now, empty when it can. parameters: their present
-    values. forget: called on the worker's thread when all that is known is to be cleared.
-    on_published: called with every answer that went out. model: what answers say about the
-    checkpoint.
+    values. model: what answers say about the checkpoint. forget: called on the worker's thread when
+    all that is known is to be cleared. on_published: called with every answer that went out.
     """
 
     def __init__(
@@ -46,6 +45,7 @@ class InstructionDesk:
         *,
         idle_reason: Callable[[], str],
         parameters: Callable[[], PerceptionParameters],
+        model: Callable[[], ModelFacts],
         forget: Callable[[], None],
         on_published: Callable[[Answer], None] = lambda answer: None,
     ) -> None:
@@ -53,11 +53,11 @@ class InstructionDesk:
         self._worker = worker
         self._idle_reason = idle_reason
         self._parameters = parameters
+        self._model = model
         self._forget = forget
         self._on_published = on_published
         self._publisher = AnswerPublisher(node)
         self._ids = itertools.count(1)
-        self.model = NO_MODEL
         self.last_answer: Answer | None = None
         group = MutuallyExclusiveCallbackGroup()
         node.create_subscription(
@@ -139,7 +139,7 @@ class InstructionDesk:
         if not self._node.context.ok():
             return  # the process ends: nothing goes out any more
         self.last_answer = answer
-        then(self._publisher.publish(answer, self.model))
+        then(self._publisher.publish(answer, self._model()))
         self._on_published(answer)
         self._node.get_logger().info(
             f"{answer.status.name} for {quoted(answer.instruction)}: {answer.reason}"

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from concurrent import futures
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
@@ -22,27 +22,21 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 
 from lisa_ros.errors import ConfigurationError, LisaError
 from lisa_ros.nodes.answered_sample import CameraPose
-from lisa_ros.nodes.answering import Answerer, AnswerSettings, TargetFrame
 from lisa_ros.nodes.answers import Answer, Request, unanswered
-from lisa_ros.nodes.camera_topics import CameraTopic, camera_topics, make_camera, subscribe
-from lisa_ros.nodes.conversions import NO_MODEL, ModelFacts
+from lisa_ros.nodes.camera_topics import subscribe
 from lisa_ros.nodes.device_memory import memory_facts
 from lisa_ros.nodes.diagnostics import NodeState, Phase, diagnostics_message, why_not_active
-from lisa_ros.nodes.frames import Camera
 from lisa_ros.nodes.instruction_desk import InstructionDesk
-from lisa_ros.nodes.loaded_model import LoadedModel
 from lisa_ros.nodes.node_parameters import NodeParameters
 from lisa_ros.nodes.node_watch import NodeWatch
 from lisa_ros.nodes.parameter_rules import camera_pose, depth_pose
 from lisa_ros.nodes.parameters import PerceptionParameters
+from lisa_ros.nodes.perceiver import Perceiver
 from lisa_ros.nodes.process import run_node
 from lisa_ros.nodes.sample_desk import SampleDesk
 from lisa_ros.nodes.segmenters import LoadModel, load_model
 from lisa_ros.nodes.worker import ModelWorker
 from lisa_ros.types import Status
-
-if TYPE_CHECKING:
-    from lisa_ros.inference.segmenter import Mode
 
 _MODEL_MISSING = (
     "No model is given. Set the parameter `model` to a LISA checkpoint: a directory, a hub id such "
@@ -63,11 +57,9 @@ class PerceptionNode(LifecycleNode):
 
     def __init__(self, load: LoadModel = load_model) -> None:
         super().__init__("perception", namespace="lisa")
-        self._model = LoadedModel(load)
+        self._perceiver = Perceiver(load, resolve=self.resolve_topic_name, now_ns=self._now_ns)
         self._phase = Phase.UNCONFIGURED
         self._problem = ""
-        self._answerer: Answerer | None = None
-        self._camera: Camera | None = None
         self._camera_subscriptions: list[Any] = []
         self._parameter_values = NodeParameters(
             self, is_configured=lambda: self._phase is not Phase.UNCONFIGURED
@@ -79,14 +71,15 @@ class PerceptionNode(LifecycleNode):
             self._worker,
             idle_reason=self._idle_reason,
             parameters=self._parameter_values.now,
-            forget=self._forget,
+            model=lambda: self._perceiver.facts,
+            forget=self._perceiver.forget,
             on_published=self._on_published,
         )
         self._samples = SampleDesk(
             self,
             parameters=self._parameter_values.now,
             last_answer=lambda: self._desk.last_answer,
-            model=lambda: self._desk.model.name,
+            model=lambda: self._perceiver.facts.name,
             pose_of=self._camera_pose,
         )
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
@@ -124,13 +117,14 @@ class PerceptionNode(LifecycleNode):
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Connect the camera and start to answer."""
-        assert self._camera is not None
+        camera = self._perceiver.camera
+        assert camera is not None
         group = MutuallyExclusiveCallbackGroup()
         try:
             self._camera_subscriptions = subscribe(
                 self,
-                self._camera,
-                self._camera_topics(self._parameter_values.now()),
+                camera,
+                self._perceiver.topics(self._parameter_values.now()),
                 callback_group=group,
                 event_callbacks=self._watch.event_callbacks,
             )
@@ -185,7 +179,7 @@ class PerceptionNode(LifecycleNode):
         try:
             for pose in (camera_pose, depth_pose):
                 pose(parameters)  # says now what cannot work later
-            self._wait_for(self._worker.run(partial(self._load_model, parameters)))
+            self._wait_for(self._worker.run(partial(self._perceiver.load, parameters)))
         except LisaError as error:
             problem = str(error)
         except Exception as error:  # rclpy would swallow it without a word
@@ -194,35 +188,14 @@ class PerceptionNode(LifecycleNode):
         else:
             return ""
         # Only now: until here the error held on to what had been loaded.
-        self._worker.run(self._free_model)
+        self._worker.run(self._perceiver.free)
         return problem
-
-    def _load_model(self, parameters: PerceptionParameters) -> None:
-        segmenter = self._model.load(parameters)
-        self._camera = make_camera(
-            parameters,
-            self._camera_topics(parameters),
-            now_ns=lambda: int(self.get_clock().now().nanoseconds),
-        )
-        self._desk.model = ModelFacts(parameters.model, segmenter.capabilities.demo_model)
-        self._answerer = Answerer(segmenter, self._camera)
-
-    def _camera_topics(self, parameters: PerceptionParameters) -> dict[str, CameraTopic]:
-        return camera_topics(
-            self.resolve_topic_name,
-            use_depth=parameters.use_depth,
-            image_transport=parameters.image_transport,
-        )
 
     def _unload(self) -> None:
         self._phase, self._problem = Phase.UNCONFIGURED, ""
         self._disconnect("The node was shut down.")
-        self._wait_for(self._worker.run(self._free_model))
-
-    def _free_model(self) -> None:
-        self._answerer = self._camera = self._desk.last_answer = None
-        self._desk.model = NO_MODEL
-        self._model.free()
+        self._wait_for(self._worker.run(self._perceiver.free))
+        self._desk.last_answer = None
 
     def _disconnect(self, reason: str) -> None:
         self._worker.stop_requests(reason)
@@ -244,16 +217,9 @@ class PerceptionNode(LifecycleNode):
     def _answer(self, request: Request) -> Answer:
         """Answer one request; runs on the worker's thread."""
         idle = self._idle_reason()  # again: a transition may have come since it was accepted
-        if idle or self._answerer is None:
+        if idle:
             return unanswered(request, Status.REJECTED, idle)
-        parameters = self._parameter_values.now()
-        self._answerer.use(self._model.segmenter(parameters))
-        return self._answerer.answer(request, _settings(parameters))
-
-    def _forget(self) -> None:
-        """Forget what was said and found; runs on the worker's thread."""
-        if self._answerer is not None:
-            self._answerer.forget_sessions()
+        return self._perceiver.answer(request, self._parameter_values.now())
 
     def _on_published(self, answer: Answer) -> None:
         self._watch.answers.add(answer)
@@ -265,6 +231,9 @@ class PerceptionNode(LifecycleNode):
         pose = camera_pose(parameters)
         return None if pose is None else CameraPose(parameters.target_frame, pose)
 
+    def _now_ns(self) -> int:
+        return int(self.get_clock().now().nanoseconds)
+
     def _idle_reason(self) -> str:
         phase = self._phase  # read once: transitions change it on another thread
         return "" if phase is Phase.ACTIVE else why_not_active(phase, self._problem)
@@ -272,13 +241,14 @@ class PerceptionNode(LifecycleNode):
     def _publish_diagnostics(self) -> None:
         if not self.context.ok():
             return
-        camera, parameters, phase = self._camera, self._parameter_values.now(), self._phase
+        parameters, phase = self._parameter_values.now(), self._phase
+        camera = self._perceiver.camera
         inputs = {} if camera is None else camera.states()
         state = NodeState(
             phase=phase,
             phase_for_s=self._watch.phase_for_s(phase),
             problem=self._problem,
-            loading=self._model.progress(),
+            loading=self._perceiver.loading_progress(),
             model=parameters.model,
             device=parameters.device,
             busy=self._worker.busy,
@@ -296,19 +266,6 @@ class PerceptionNode(LifecycleNode):
         now = self.get_clock().now().to_msg()
         message = diagnostics_message(self.get_fully_qualified_name(), state, now)
         self._diagnostics.publish(message)
-
-
-def _settings(parameters: PerceptionParameters) -> AnswerSettings:
-    pose = camera_pose(parameters)
-    target_frame = None if pose is None else TargetFrame(parameters.target_frame, pose)
-    return AnswerSettings(
-        mode=cast("Mode", parameters.mode),  # one of its choices, or rclpy has refused it
-        max_targets=parameters.max_targets,
-        max_frame_age_s=parameters.max_frame_age_s,
-        frame_wait_s=parameters.frame_wait_s,
-        target_frame=target_frame,
-        look_again=parameters.look_again,
-    )
 
 
 # Diagnostics must come out even when a simulated clock stands still.

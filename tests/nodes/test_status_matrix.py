@@ -27,6 +27,7 @@ from std_msgs.msg import String
 from lisa_ros.nodes import reason_action
 from lisa_ros.nodes.answering import Answerer
 from lisa_ros.nodes.answers import ABOUT_THE_IMAGE, NoFrame
+from lisa_ros.nodes.conversions import NO_MODEL
 from lisa_ros.nodes.instruction_desk import InstructionDesk
 from lisa_ros.nodes.parameters import PerceptionParameters
 from lisa_ros.nodes.worker import ModelWorker
@@ -115,6 +116,7 @@ class Desk:
             self.worker,
             idle_reason=lambda: self.idle,
             parameters=lambda: self.parameters,
+            model=lambda: NO_MODEL,
             forget=answerer.forget_sessions,
         )
         self.results: list[Perception] = self.node.published["result"]

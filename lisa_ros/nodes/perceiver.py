@@ -1,0 +1,90 @@
+"""What configuring makes and cleaning up frees: model, camera, and who answers with both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, cast
+
+from lisa_ros.nodes.answering import Answerer, AnswerSettings, TargetFrame
+from lisa_ros.nodes.answers import Answer, Request
+from lisa_ros.nodes.camera_topics import CameraTopic, camera_topics, make_camera
+from lisa_ros.nodes.conversions import NO_MODEL, ModelFacts
+from lisa_ros.nodes.frames import Camera
+from lisa_ros.nodes.loaded_model import LoadedModel
+from lisa_ros.nodes.parameter_rules import camera_pose
+from lisa_ros.nodes.parameters import PerceptionParameters
+from lisa_ros.nodes.segmenters import LoadModel
+
+if TYPE_CHECKING:
+    from lisa_ros.inference.segmenter import Mode
+
+
+class Perceiver:
+    """A model that looks through a camera. Its methods belong to the model's thread.
+
+    load: how the model is got. resolve: name of a topic as the graph knows it. now_ns: the node's
+    clock. camera: None while there is no model. facts: what answers say about the model.
+    """
+
+    def __init__(
+        self,
+        load: LoadModel,
+        *,
+        resolve: Callable[[str], str],
+        now_ns: Callable[[], int],
+    ) -> None:
+        self._model = LoadedModel(load)
+        self._resolve = resolve
+        self._now_ns = now_ns
+        self._answerer: Answerer | None = None
+        self.camera: Camera | None = None
+        self.facts = NO_MODEL
+
+    def loading_progress(self) -> str:
+        """Return the step of loading and since when, empty while nothing is loaded; any thread."""
+        return self._model.progress()
+
+    def topics(self, parameters: PerceptionParameters) -> dict[str, CameraTopic]:
+        """Return the topics of the camera by stream; any thread."""
+        return camera_topics(
+            self._resolve,
+            use_depth=parameters.use_depth,
+            image_transport=parameters.image_transport,
+        )
+
+    def load(self, parameters: PerceptionParameters) -> None:
+        """Load the model and make the camera. Raises as `LoadedModel.load`."""
+        segmenter = self._model.load(parameters)
+        self.camera = make_camera(parameters, self.topics(parameters), now_ns=self._now_ns)
+        self.facts = ModelFacts(parameters.model, segmenter.capabilities.demo_model)
+        self._answerer = Answerer(segmenter, self.camera)
+
+    def free(self) -> None:
+        """Give everything back."""
+        self._answerer = self.camera = None
+        self.facts = NO_MODEL
+        self._model.free()
+
+    def answer(self, request: Request, parameters: PerceptionParameters) -> Answer:
+        """Answer one request as the parameters say at this moment."""
+        assert self._answerer is not None
+        self._answerer.use(self._model.segmenter(parameters))
+        return self._answerer.answer(request, _settings(parameters))
+
+    def forget(self) -> None:
+        """Forget what was said."""
+        if self._answerer is not None:
+            self._answerer.forget_sessions()
+
+
+def _settings(parameters: PerceptionParameters) -> AnswerSettings:
+    pose = camera_pose(parameters)
+    target_frame = None if pose is None else TargetFrame(parameters.target_frame, pose)
+    return AnswerSettings(
+        mode=cast("Mode", parameters.mode),  # one of its choices, or rclpy has refused it
+        max_targets=parameters.max_targets,
+        max_frame_age_s=parameters.max_frame_age_s,
+        frame_wait_s=parameters.frame_wait_s,
+        target_frame=target_frame,
+        look_again=parameters.look_again,
+    )
