@@ -70,7 +70,9 @@ def test_a_second_training_remembers_the_first_and_loses_its_threshold(tmp_path:
     export(Path(first.out), tmp_path / "exported")
     settings = read_settings(tmp_path / "exported")
     provenance = {**settings.provenance, "calibrated_on": {"room_seeds": [100, 101]}}
-    calibrated = dataclasses.replace(settings, found_threshold=0.4, provenance=provenance)
+    calibrated = dataclasses.replace(
+        settings, found_threshold=0.4, reliability=((0.5, 0.5),), provenance=provenance
+    )
     write_settings(tmp_path / "exported", calibrated)
     again = load_config(
         RunConfig,
@@ -80,7 +82,7 @@ def test_a_second_training_remembers_the_first_and_loses_its_threshold(tmp_path:
     train(again, ALONE)
     export(Path(again.out), tmp_path / "second")
     second = read_settings(tmp_path / "second")
-    assert second.found_threshold is None
+    assert (second.found_threshold, second.reliability) == (None, ())
     assert "calibrated_on" not in second.provenance
     assert second.provenance["trained_with"]["start"]["lisa"] == str(tmp_path / "exported")
     assert second.provenance["trained_before"] == [settings.provenance["trained_with"]]
