@@ -40,7 +40,7 @@ class Diagnosis:
         values = json.loads(line)
         if not isinstance(values, dict):
             raise ValueError(f"got {line[:80]!r}, expected a JSON object")
-        values["severity"] = Severity(values.get("severity"))
+        values["severity"] = Severity(str(values.get("severity")))
         return cls(**{**values, "details": tuple(values.get("details", ()))})
 
 

@@ -159,7 +159,7 @@ def _safetensors_size(length: bytes, read: Any) -> int | None:
     """
     if len(length) < _HEADER_LENGTH.size:
         return None
-    (header_bytes,) = _HEADER_LENGTH.unpack(length)
+    header_bytes: int = _HEADER_LENGTH.unpack(length)[0]
     if header_bytes > _MOST_HEADER_BYTES:
         return None
     try:

@@ -82,7 +82,7 @@ def _become_tool(command: str, module: str, arguments: Sequence[str]) -> int:
     return _become([sys.executable, "-P", "-m", module, *arguments], environment)
 
 
-def _become(command: Sequence[str], environment: Mapping[str, str]) -> int:
+def _become(command: list[str], environment: Mapping[str, str]) -> int:
     sys.stdout.flush()
     sys.stderr.flush()
     os.execve(command[0], command, environment)

@@ -6,6 +6,7 @@ The annotation says what the robot saw, was asked and answered, the mask as poly
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -110,10 +111,16 @@ def _facts(answer: Answer, model: str, occasion: str, note: str) -> dict[str, An
         facts |= {
             "response": segmentation.text,
             "prompt": segmentation.prompt_text,
-            "seg_probability": float(segmentation.seg_probability),
+            "seg_probability": _number(segmentation.seg_probability),
+            "confidence": _number(segmentation.confidence),
             "calibrated": bool(segmentation.calibrated),
         }
     return facts
+
+
+def _number(value: float | None) -> float | None:
+    """Return a number that JSON has; None for what is none."""
+    return None if value is None or not math.isfinite(value) else float(value)
 
 
 def _calibration(frame: RgbdFrame) -> CameraInfo | None:

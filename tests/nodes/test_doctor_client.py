@@ -1,0 +1,161 @@
+"""What the clients `doctor` and `ask` make of a graph and of an answer. No DDS."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+pytest.importorskip("rclpy")
+pytest.importorskip("lisa_ros.msg")
+
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+from lisa_ros.msg import Perception, Target
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+
+from lisa_ros.diagnosis import Severity
+from lisa_ros.nodes.ask import exit_code, summary, told
+from lisa_ros.nodes.doctor import diagnosis_of
+from lisa_ros.nodes.graph_check import nodes_called, wiring
+from lisa_ros.types import Status
+
+IMAGE, STRING = "sensor_msgs/msg/Image", "std_msgs/msg/String"
+RELIABLE, HASTY = ReliabilityPolicy.RELIABLE, ReliabilityPolicy.BEST_EFFORT
+
+
+def end(name: str, kind: str, reliability: ReliabilityPolicy) -> Any:
+    profile = QoSProfile(depth=1, reliability=reliability)
+    return SimpleNamespace(
+        node_name=name, node_namespace="/lisa", topic_type=kind, qos_profile=profile
+    )
+
+
+class Graph:
+    """Answers as an rclpy node does that looks at the graph; topic → its ends."""
+
+    def __init__(self) -> None:
+        self.publishers: dict[str, list[Any]] = {}
+        self.subscribers: dict[str, list[Any]] = {}
+
+    def get_node_names_and_namespaces(self) -> list[tuple[str, str]]:
+        return [("perception", "/lisa"), ("camera", "/lisa"), ("perception", "/arm")]
+
+    def get_publishers_info_by_topic(self, topic: str) -> list[Any]:
+        return self.publishers.get(topic, [])
+
+    def get_subscriptions_info_by_topic(self, topic: str) -> list[Any]:
+        return self.subscribers.get(topic, [])
+
+    def get_subscriber_names_and_types_by_node(self, name: str, namespace: str) -> Any:
+        return self._of(self.subscribers, name, namespace)
+
+    def get_publisher_names_and_types_by_node(self, name: str, namespace: str) -> Any:
+        return self._of(self.publishers, name, namespace)
+
+    def _of(self, ends: dict[str, list[Any]], name: str, namespace: str) -> Any:
+        return [
+            (topic, [each.topic_type])
+            for topic, listed in ends.items()
+            for each in listed
+            if (each.node_name, each.node_namespace) == (name, namespace)
+        ]
+
+
+@pytest.fixture
+def graph() -> Graph:
+    made = Graph()
+    made.subscribers["/lisa/image"] = [end("perception", IMAGE, HASTY)]
+    made.subscribers["/lisa/instruction"] = [end("perception", STRING, RELIABLE)]
+    made.publishers["/lisa/image"] = [end("camera", IMAGE, RELIABLE)]
+    made.publishers["/lisa/overlay"] = [end("perception", IMAGE, HASTY)]
+    return made
+
+
+def findings(graph: Graph) -> dict[str, tuple[Severity, str]]:
+    found = wiring(graph, "perception", "/lisa")
+    return {each.subject: (each.severity, each.finding) for each in found}
+
+
+def test_all_perception_nodes_are_found(graph: Graph) -> None:
+    assert nodes_called(graph, "perception") == [("perception", "/lisa"), ("perception", "/arm")]
+
+
+def test_inputs_that_are_well(graph: Graph) -> None:
+    assert findings(graph) == {
+        "input /lisa/image": (Severity.OK, "published by /lisa/camera"),
+    }
+
+
+def test_an_input_that_nobody_publishes(graph: Graph) -> None:
+    graph.publishers["/lisa/image"] = []
+    assert findings(graph)["input /lisa/image"] == (Severity.WARNING, "nobody publishes it")
+
+
+def test_an_input_that_cannot_be_heard(graph: Graph) -> None:
+    graph.subscribers["/lisa/image"] = [end("perception", IMAGE, RELIABLE)]
+    graph.publishers["/lisa/image"] = [end("camera", IMAGE, HASTY)]
+    severity, words = findings(graph)["input /lisa/image"]
+    assert severity is Severity.BROKEN
+    assert "as best effort, volatile, but reliable, volatile is wanted" in words
+
+
+def test_a_listener_that_cannot_hear_the_node(graph: Graph) -> None:
+    graph.subscribers["/lisa/overlay"] = [end("rviz", IMAGE, RELIABLE), end("web", IMAGE, HASTY)]
+    severity, words = findings(graph)["output /lisa/overlay"]
+    assert severity is Severity.WARNING
+    assert words.startswith("/lisa/rviz hears nothing: /lisa/perception publishes")
+
+
+def test_a_node_without_camera_topics(graph: Graph) -> None:
+    del graph.subscribers["/lisa/image"]
+    assert findings(graph)["inputs"][0] is Severity.WARNING
+
+
+@pytest.mark.parametrize(
+    ("level", "severity"),
+    [
+        (DiagnosticStatus.OK, Severity.OK),
+        (DiagnosticStatus.WARN, Severity.WARNING),
+        (DiagnosticStatus.ERROR, Severity.BROKEN),
+        (DiagnosticStatus.STALE, Severity.BROKEN),
+        (b"\x09", Severity.BROKEN),
+    ],
+)
+def test_what_a_node_says_of_itself(level: bytes, severity: Severity) -> None:
+    values = [KeyValue(key="depth age [s]", value="never"), KeyValue(key="nothing", value="")]
+    status = DiagnosticStatus(level=level, message="no depth", values=values)
+    found = diagnosis_of("camera", status)
+    assert (found.severity, found.subject, found.finding) == (severity, "camera", "no depth")
+    assert found.details == ("depth age [s]: never",)
+
+
+def test_only_found_is_a_success() -> None:
+    assert exit_code(Status.FOUND) == 0
+    codes = [exit_code(status) for status in Status]
+    assert len(set(codes)) == len(codes)
+    assert exit_code(Status.NOT_FOUND) == 12
+    assert exit_code(0) == 10  # a message that nobody filled in
+
+
+def test_an_answer_in_words_and_as_json() -> None:
+    near = Target(id=1, label="mug", has_position=True, mask_px=120)
+    near.position.x, near.position.z = 0.25, 0.8
+    answer = Perception(
+        status=int(Status.FOUND),
+        reason="1 of 2 targets located.",
+        response="Sure, [SEG].",
+        targets=[near, Target(id=2, mask_px=7)],
+        demo_model=True,
+    )
+    answer.header.frame_id = "camera"
+    words = told(answer)
+    assert words.startswith("FOUND: 1 of 2 targets located.\n")
+    assert "x +0.250  y +0.000  z +0.800 m in camera, 120 px 'mug'" in words
+    assert "no position, 7 px" in words
+    assert "uncalibrated" in words
+    assert "not fit for a robot" in words
+    facts = summary(answer)
+    assert facts["status"] == "FOUND"
+    assert [target["position_m"] for target in facts["targets"]] == [[0.25, 0.0, 0.8], None]
+    assert told(Perception(status=0, reason="?")) == "unknown status 0: ?"
