@@ -211,7 +211,8 @@ class PerceptionParameters:
     )
     save_below: float = _parameter(
         0.7,
-        "A FOUND answer with a smaller seg_probability is one to store automatically.",
+        "A FOUND answer less confident than this (by seg_probability where nobody measured its "
+        "confidence) is one to store automatically.",
         unit="probability",
         minimum=0.0,
         maximum=1.0,
