@@ -16,7 +16,9 @@ import argparse
 import dataclasses
 import json
 import os
+import sys
 import tempfile
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from lisa_ros.errors import LisaError
 from lisa_ros.model.checkpoint import load_checkpoint, read_settings, save_checkpoint
 from lisa_ros.model.preprocess import ClipProcessor
 from lisa_ros.model.prompts import ANSWERS, REFUSAL, conversation_named, wrap_instruction
@@ -43,17 +46,32 @@ from training.vision_trainer import VisionBatch, VisionTrainer
 VISION_TOWER_FOLDER = "clip-vit-tiny"
 
 
-def main() -> None:
-    """Run the pre-training that a configuration describes."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; 0 when the checkpoint directory is written."""
+    parser = argparse.ArgumentParser(
+        prog="python -m training.pretrain", description=__doc__.partition("\n")[0]
+    )
     parser.add_argument("config", type=Path)
     parser.add_argument("overrides", nargs="*", metavar="key=value")
-    arguments = parser.parse_args()
-    pretrain(load_config(PretrainConfig, arguments.config, arguments.overrides))
+    options = parser.parse_intermixed_args(arguments)
+    try:
+        pretrain(load_config(PretrainConfig, options.config, options.overrides))
+    except LisaError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
 
 
 def pretrain(config: PretrainConfig) -> None:
-    """Train tokenizer and vision towers, and write the checkpoint directory `config.out`."""
+    """Train tokenizer and vision towers, and write the checkpoint directory `config.out`.
+
+    Each rank computes on the GPU of its number, where there is one. What the CPU computes depends
+    on the configuration alone; a GPU's sums may differ in their last digits.
+
+    Raises:
+        LisaError: no rooms, or `init` or the state of another run does not fit.
+
+    """
     out = Path(config.out)
     with joined_ranks() as ranks, tempfile.TemporaryDirectory() as scratch:
         rooms = load_rooms(Path(config.rooms), config.max_rooms, ranks)
@@ -62,7 +80,7 @@ def pretrain(config: PretrainConfig) -> None:
         if config.init is not None:
             take_towers(model, load_checkpoint(config.init).model)
         out.parent.mkdir(parents=True, exist_ok=True)
-        run(VisionTrainer(model, config), rooms, out, ranks)
+        run(VisionTrainer(model, config, ranks.device), rooms, out, ranks)
         if not ranks.first:
             return
         save_checkpoint(
@@ -140,4 +158,4 @@ def state_path(out: Path) -> Path:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -47,6 +47,13 @@ class Ranks:
         """Whether this process is the one of its machine that writes what machines do not share."""
         return self.local_rank == 0
 
+    @property
+    def device(self) -> torch.device:
+        """The GPU of this rank's number on its machine, or the CPU."""
+        if torch.cuda.is_available():
+            return torch.device("cuda", self.local_rank)
+        return torch.device("cpu")
+
     def wait(self) -> None:
         """Wait until all ranks are here."""
         if self.world > 1:

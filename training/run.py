@@ -25,7 +25,7 @@ from training.conversation import ConversationTokenizer
 from training.engine import Engine, TorchEngine
 from training.feature_cache import FeatureCache, predicted_size
 from training.feature_lookup import FeatureLookup
-from training.frozen_towers import FrozenTowers, encoding_of
+from training.frozen_towers import FrozenTowers, encoding_of, towers_of
 from training.objective import LisaObjective
 from training.precision import precision_named
 from training.quantise import quantise_layers
@@ -81,7 +81,7 @@ class Run:
         tokenize = ConversationTokenizer(loaded.tokenizer, template)
         self.objective = _objective(loaded, tokenize.prefix, config)
         self.identity = _identity(config, self.objective, ranks)
-        self.objective.to(_device_of(ranks))
+        _place(self.objective, config, ranks.device)
         self.engine = _engine(self.objective, config, ranks)
         self.mixture = open_mixture(config.data, config.seed)
         cache = self._cache(loaded)
@@ -233,11 +233,13 @@ def _engine(objective: LisaObjective, config: RunConfig, ranks: Ranks) -> Engine
     return TorchEngine(objective, config.optimisation, accumulation, dtype, ranks)
 
 
-def _device_of(ranks: Ranks) -> torch.device:
-    """The GPU of this rank's number on its machine, or the CPU."""
-    if torch.cuda.is_available():
-        return torch.device("cuda", ranks.local_rank)
-    return torch.device("cpu")
+def _place(objective: LisaObjective, config: RunConfig, device: torch.device) -> None:
+    """Move a run to its device; what ZeRO 3 splits gets there by shares."""
+    if config.splits_weights:
+        for tower in towers_of(objective.model):
+            tower.to(device)
+    else:
+        objective.to(device)
 
 
 def _identity(config: RunConfig, objective: LisaObjective, ranks: Ranks) -> dict[str, Any]:

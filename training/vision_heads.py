@@ -52,6 +52,10 @@ class Clicks:
     points: Tensor
     masks: Tensor
 
+    def to(self, device: torch.device) -> Clicks:
+        """The same on another device."""
+        return Clicks(self.points.to(device), self.masks.to(device))
+
 
 def draw_clicks(room: Room, n: int, side: int, rng: np.random.Generator) -> Clicks | None:
     """Click `n` times on random pixels of visible objects; None in a room without objects."""
@@ -74,7 +78,9 @@ def click_loss(sam: Sam, embeddings: Tensor, clicks: Sequence[Clicks | None]) ->
     if not numbered:
         return embeddings.sum() * 0.0
     points = torch.cat([c.points for _, c in numbered])
-    image_of = torch.cat([torch.full((len(c.points),), image) for image, c in numbered])
+    image_of = torch.cat(
+        [torch.full((len(c.points),), image, device=c.points.device) for image, c in numbered]
+    )
     labels = torch.ones(points.shape[:2], device=points.device)
     sparse, _ = sam.prompt_encoder(points=(points, labels), boxes=None, masks=None)
     logits = decode_batch(sam, embeddings, image_of, sparse)

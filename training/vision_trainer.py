@@ -39,13 +39,26 @@ class VisionBatch:
     clip_labels: Tensor
     clicks: list[Clicks | None]
 
+    def to(self, device: torch.device) -> VisionBatch:
+        """The same on another device."""
+        return VisionBatch(
+            self.sam_pixels.to(device),
+            self.clip_pixels.to(device),
+            self.sam_labels.to(device),
+            self.clip_labels.to(device),
+            [None if clicks is None else clicks.to(device) for clicks in self.clicks],
+        )
+
 
 class VisionTrainer:
     """The two towers with their temporary heads."""
 
-    def __init__(self, model: LisaForCausalLM, config: PretrainConfig) -> None:
+    def __init__(
+        self, model: LisaForCausalLM, config: PretrainConfig, device: torch.device
+    ) -> None:
+        """Moves the model to the device."""
         sizes = config.sizes
-        self.model, self.config = model, config
+        self.model, self.config, self.device = model.to(device), config, device
         self.sam = model.sam
         self.clip_grid = sizes.clip.image_size // sizes.clip.patch_size
         self.sam_grid = sizes.sam.image_size // sizes.sam.patch_size
@@ -56,6 +69,8 @@ class VisionTrainer:
                 sizes.sam.prompt_embed_dim, len(KINDS), len(COLORS), SAM_SUBCELLS
             )
             self.clip_head = DenseHead(sizes.clip.hidden_size, len(KINDS), len(COLORS), 1)
+        for head in (self.sam_head, self.clip_head):
+            head.to(device)
         self.dtype = precision_named(config.precision)
         self.optimizer = torch.optim.AdamW(
             self.parameters(), lr=config.learning_rate, betas=(0.9, 0.95)
@@ -67,7 +82,7 @@ class VisionTrainer:
             yield from module.parameters()
 
     def batch(self, rooms: list[Room], rng: np.random.Generator) -> VisionBatch:
-        """Prepare the images and labels of some rooms."""
+        """Prepare the images and labels of some rooms, on the CPU."""
         side = self.config.sizes.sam.image_size
         planes = [label_planes(room, tuple(KINDS), tuple(COLORS)) for room in rooms]
         return VisionBatch(
@@ -79,7 +94,7 @@ class VisionTrainer:
         )
 
     def losses(self, batch: VisionBatch) -> dict[str, Tensor]:
-        """The parts of the loss, each a mean over the batch."""
+        """The parts of the loss, each a mean over a batch on the trainer's device."""
         embedding = self.model.encode_sam(batch.sam_pixels)
         patches = self.model.vision_tower(batch.clip_pixels)
         patches = patches.transpose(1, 2).unflatten(2, (self.clip_grid, self.clip_grid))
@@ -96,8 +111,8 @@ class VisionTrainer:
             group["lr"] = config.learning_rate * warmup_cosine(
                 step, config.warmup_steps, config.steps
             )
-        with autocast(self.dtype):
-            parts = self.losses(batch)
+        with autocast(self.dtype, self.device.type):
+            parts = self.losses(batch.to(self.device))
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(torch.stack(list(parts.values())).sum())
         ranks.average_gradients(self.parameters())
@@ -126,7 +141,7 @@ class VisionTrainer:
         """
         if not path.exists():
             return 0
-        state = torch.load(path, weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)
         if state["run"] != self._identity(ranks):
             raise ConfigurationError(
                 f"{path} is of a run with another configuration. Choose another `out`, or remove "

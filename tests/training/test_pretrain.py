@@ -15,7 +15,7 @@ from random_lisa import random_lisa
 from lisa_ros.errors import ConfigurationError
 from lisa_ros.model.checkpoint import load_checkpoint
 from lisa_ros.simulation.storage import write_rooms
-from training.pretrain import pretrain, state_path
+from training.pretrain import main, pretrain, state_path
 from training.pretrain_config import PretrainConfig
 from training.scratch import ClipSizes, LlmSizes, SamSizes, Sizes
 from training.scratch import random_lisa as build_lisa
@@ -59,6 +59,23 @@ def test_the_towers_learn_and_the_result_loads(config: PretrainConfig) -> None:
     settings = load_checkpoint(out).settings
     assert settings.demo_model
     assert [run["steps"] for run in settings.provenance["pretrained_with"]] == [21]
+
+
+def test_nothing_stays_behind_on_the_cpu(
+    config: PretrainConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On torch's device without memory, which refuses to be mixed with another as a GPU does."""
+    # SAM's prompt encoder picks its points by a mask, whose number only values would tell.
+    monkeypatch.setattr("torch.fx.experimental._config.meta_nonzero_assume_all_nonzero", True)
+    meta = torch.device("meta")
+    trainer = VisionTrainer(build_lisa(SIZES, 900, "clip-vit-tiny", seed=0), config, meta)
+    batch = trainer.batch([block_room(0), block_room(1)], np.random.default_rng(0))
+    with pytest.raises(RuntimeError):
+        trainer.losses(batch)
+    parts = trainer.losses(batch.to(meta))
+    torch.autograd.backward(torch.stack(list(parts.values())).sum())
+    assert {part.device for part in parts.values()} == {meta}
+    assert {p.grad.device for p in trainer.parameters() if p.grad is not None} == {meta}
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -118,6 +135,12 @@ def test_towers_grow_out_of_smaller_ones(config: PretrainConfig) -> None:
         other = build_lisa(dataclasses.replace(SIZES, clip=clip), 900, "clip-vit-tiny", seed=1)
         with pytest.raises(ConfigurationError, match="clip"):
             take_towers(other, load_checkpoint(config.out).model)
+
+
+def test_what_is_missing_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = Path(__file__).parents[2] / "training" / "configs" / "lisa-tiny-pretrain.yaml"
+    assert main([str(path), f"rooms={tmp_path / 'nowhere'}"]) == 1
+    assert capsys.readouterr().err.startswith(f"error: No rooms-*.npz in {tmp_path}")
 
 
 def test_a_click_lies_on_the_object_whose_mask_it_asks_for() -> None:
