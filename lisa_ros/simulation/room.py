@@ -98,6 +98,13 @@ def generate_room(seed: int, preset: str = "tabletop", camera: CameraSpec | None
 
     Raises SimulationError for an unknown preset, an unusable camera, or when open3d is missing.
     """
+    return plan_room(seed, preset, camera)[1]
+
+
+def plan_room(
+    seed: int, preset: str = "tabletop", camera: CameraSpec | None = None
+) -> tuple[Plan, Room]:
+    """As `generate_room`, with what the room was made of, so that things in it can be moved."""
     if preset not in PRESETS:
         raise SimulationError(f"Unknown preset {preset!r}; expected one of {', '.join(PRESETS)}.")
     for attempt in range(_ATTEMPTS):
@@ -108,7 +115,7 @@ def generate_room(seed: int, preset: str = "tabletop", camera: CameraSpec | None
         view = look(scene, intrinsics, plan.T_world_camera)
         objects = _observe(plan, scene, view)
         if sum(item.is_target for item in objects) >= MIN_TARGETS:
-            return Room(
+            return plan, Room(
                 image=shade(scene, view, plan.light),
                 depth_m=depth_of(view),
                 instances=instances_of(scene, view),

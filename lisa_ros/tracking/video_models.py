@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
+
 from lisa_ros.errors import (
     CheckpointCorruptError,
     CheckpointError,
@@ -44,7 +46,7 @@ def load_video_model(
             f"{model} needs a package that is not installed: {error}. EdgeTAM's image encoder "
             "comes from timm (pip install timm); SAM 2 needs nothing else."
         ) from error
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise CheckpointCorruptError(f"{model} cannot be loaded: {error}") from error
     missing = sorted(info["missing_keys"])
     if missing:
