@@ -65,9 +65,7 @@ class _Direction:
 
 
 @contextlib.contextmanager
-def lossy_link(
-    delay_s: float, loss: float, seed: int = 0
-) -> Iterator[tuple[Host, Host, Traffic]]:
+def lossy_link(delay_s: float, loss: float, seed: int = 0) -> Iterator[tuple[Host, Host, Traffic]]:
     """Two hosts, and the traffic between them as it grows; both are gone after the block.
 
     delay_s: one way. loss: share of Ethernet frames, 0..1, either way. Raises LinkError.
