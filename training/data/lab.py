@@ -138,6 +138,8 @@ class LabDataset:
             total["targets"] += sum(shape.is_target for shape in annotation.shapes)
             total["images with depth"] += self._folder.sample_paths(stem).depth.exists()
             total["explanations"] += len(self._explanations.get(stem, ()))
+            if annotation.awaits_review:
+                total["not reviewed"] += 1
         return dict(total)
 
     def measured(self) -> Mapping[str, int]:

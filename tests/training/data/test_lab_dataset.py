@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from lab_recordings import box, cup, write_lab_dataset
+from lab_recordings import box, cup, lab_sample, write_lab_dataset
 
 from lisa_ros.errors import DatasetError
 from lisa_ros.model.prompts import ANSWERS, LONG_QUESTIONS, REFUSAL, SHORT_QUESTIONS
+from lisa_ros.recordings.annotation import REVIEWED_FLAG
+from lisa_ros.recordings.collection import SampleCollection
 from training.data.lab import LabDataset
 from training.data.sample import Sample
 
@@ -139,3 +142,13 @@ def test_a_token_in_a_text_is_named(folder: Path) -> None:
     path.write_text(path.read_text().replace("hot tea", "[SEG]"))
     with pytest.raises(DatasetError, match=r"000000\.json"):
         LabDataset(folder).sample(0, np.random.default_rng(0))
+
+
+def test_answers_of_a_robot_that_nobody_reviewed_are_counted(tmp_path: Path) -> None:
+    sample = lab_sample("a")
+    flags = {REVIEWED_FLAG: False}
+    unseen = replace(sample.annotation, other={**sample.annotation.other, "flags": flags})
+    samples = SampleCollection(tmp_path, "robot", reserve_bytes=0)
+    samples.add(sample)
+    samples.add(replace(sample, annotation=unseen))
+    assert LabDataset(tmp_path).counts()["not reviewed"] == 1
