@@ -68,7 +68,9 @@ class Answer:
     the status is one about the image. frame_id: the frame of every position in them. timings_ms:
     milliseconds by stage. session: the conversation that it belongs to, empty for none. refine:
     what was asked about a close-up of what was found, and targets and segmentation answer then;
-    empty where it did not come to that.
+    empty where it did not come to that. followed: whether the targets were carried on from an
+    earlier answer to the instruction, without asking again; segmentation is then that answer's,
+    with the masks of this frame.
     """
 
     instruction_id: int
@@ -83,6 +85,7 @@ class Answer:
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     session: str = ""
     refine: str = ""
+    followed: bool = False
 
 
 class StopSignal:

@@ -72,6 +72,7 @@ def perception_message(answer: Answer, model: ModelFacts) -> Perception:
         instruction_id=answer.instruction_id,
         instruction=answer.instruction,
         session=answer.session,
+        followed=answer.followed,
         status=int(answer.status),
         reason=answer.reason,
         error_code=answer.error_code,

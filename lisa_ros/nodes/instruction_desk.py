@@ -66,6 +66,10 @@ class InstructionDesk:
         node.create_service(Trigger, "clear", self._on_clear, callback_group=group)
         self._action = ReasonServer(node, self._accept, group)
 
+    def publish(self, answer: Answer) -> None:
+        """Publish an answer that nobody waits for: one about targets that are followed."""
+        self._publish_answer(lambda perception: None, answer)
+
     def _on_instruction(self, message: String) -> None:
         if not message.data.strip():
             self._clear()
@@ -141,6 +145,8 @@ class InstructionDesk:
         self.last_answer = answer
         then(self._publisher.publish(answer, self._model()))
         self._on_published(answer)
+        if answer.followed and answer.status is Status.FOUND:
+            return  # several a second; the follower says what changes
         self._node.get_logger().info(
             f"{answer.status.name} for {quoted(answer.instruction)}: {answer.reason}"
         )

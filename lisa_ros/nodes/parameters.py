@@ -198,6 +198,40 @@ class PerceptionParameters:
         unit="m, unit quaternion",
         change=Change.ANY_TIME,
     )
+    follow: bool = _parameter(
+        False,
+        "Carry the targets of an answer on from frame to frame, and ask again when they are lost; "
+        "the service `follow` sets it.",
+        change=Change.ANY_TIME,
+    )
+    follow_rate_hz: float = _parameter(
+        5.0,
+        "How often followed targets are looked for and published, at most.",
+        unit="Hz",
+        minimum=0.1,
+        maximum=60.0,
+        change=Change.ANY_TIME,
+    )
+    ask_again_s: float = _parameter(
+        2.0,
+        "From the loss of all followed targets to the first question for them, and from each to "
+        "the next.",
+        unit="s",
+        minimum=0.1,
+        maximum=3600.0,
+        change=Change.ANY_TIME,
+    )
+    tracker: str = _parameter(
+        "redecode",
+        "How targets are followed: redecode decodes the answer's [SEG] on each frame; flow carries "
+        "masks by optical flow and decodes now and then, for slow encoders; sam2 is a video model.",
+        choices=("redecode", "flow", "sam2"),
+    )
+    sam2_model: str = _parameter(
+        "",
+        "SAM 2 or EdgeTAM video model for the tracker sam2, in transformers' format: a directory "
+        "or a hub id such as facebook/sam2.1-hiera-tiny.",
+    )
     samples_dir: str = _parameter(
         "",
         "Folder of the lab dataset that save_sample stores answers in; it is made if it is not "

@@ -101,8 +101,9 @@ class AnswerPublisher:
         for publisher, make in ((self._overlay, _overlay), (self._cloud, target_cloud_message)):
             if publisher.is_activated and publisher.get_subscription_count():
                 self._attempt(publisher, partial(make, answer))
-        text = "" if answer.segmentation is None else answer.segmentation.text
-        self._attempt(self._response, partial(String, data=text))
+        if not answer.followed:  # it says nothing new
+            text = "" if answer.segmentation is None else answer.segmentation.text
+            self._attempt(self._response, partial(String, data=text))
 
     def _take_away(self) -> None:
         if self._markers.is_activated:
