@@ -48,10 +48,11 @@ def depth_to_metres(
         )
     if not (np.isfinite(scale) and scale > 0):
         raise DepthError(f"got unit_m={unit_m}, expected metres per step of the image, above 0")
-    # float64 for the product, so that 1234 mm is the float32 nearest to 1.234 m
-    metres = (depth.astype(np.float64) * scale).astype(np.float32)
     limit = np.inf if max_depth_m is None else max_depth_m
-    with np.errstate(invalid="ignore"):  # a signalling NaN from a driver is only a hole
+    # A signalling NaN or a number beyond float32 from a driver is only a hole.
+    with np.errstate(invalid="ignore", over="ignore"):
+        # float64 for the product, so that 1234 mm is the float32 nearest to 1.234 m
+        metres = (depth.astype(np.float64) * scale).astype(np.float32)
         metres[~((metres > 0) & (metres <= limit) & np.isfinite(metres))] = np.nan
     return metres
 

@@ -23,6 +23,12 @@ def test_float_is_metres_and_only_positive_numbers_count() -> None:
     assert raw[0, 0] == 0.0  # the driver's image is left alone
 
 
+def test_signalling_nan_and_overflow_are_holes() -> None:
+    raw = np.array([[0x7F800001, 0x40000000]], np.uint32).view(np.float32)
+    np.testing.assert_array_equal(depth_to_metres(raw), np.array([[np.nan, 2.0]], np.float32))
+    assert np.isnan(depth_to_metres(np.array([[1e300]]))).all()
+
+
 def test_big_endian_unit_and_range() -> None:
     raw = np.array([[5000, 10000]], ">u2")
     np.testing.assert_allclose(depth_to_metres(raw, unit_m=1 / 5000), [[1.0, 2.0]])

@@ -156,15 +156,20 @@ def fitting_sets(draw: Any) -> list[tuple[str, Any]]:
     depth_height, depth_width = draw(
         st.sampled_from([(height, width), (2 * height, 2 * width), (5, 3)])
     )
-    values = rng.integers(0, 256, 4 * depth_height * depth_width, dtype=np.uint8)
+    depth_m = rng.uniform(0.3, 5.0, depth_height * depth_width).astype(np.float32)
+    depth = bytearray(depth_m.tobytes())
+    for place in rng.integers(0, len(depth), 9):  # any exponent, any NaN
+        depth[place] = rng.integers(0, 256)
 
     def info(rows: int, columns: int, its_header: Header) -> CameraInfo:
         focal = draw(st.sampled_from([4.0, 30.0]))
         k = [focal, 0.0, columns / 2, 0.0, focal, rows / 2, 0.0, 0.0, 1.0]
         p = [focal, 0.0, columns / 2, 0.0, 0.0, focal, rows / 2, 0.0, 0.0, 0.0, 1.0, 0.0]
-        k[draw(st.integers(0, 8))] = draw(numbers)
+        if draw(st.integers(0, 3)) == 0:
+            k[draw(st.integers(0, 8))] = draw(numbers)
         model = draw(st.sampled_from(["plumb_bob", "equidistant"]))
-        d = draw(st.one_of(st.just([]), st.lists(numbers, min_size=4, max_size=4)))
+        bent = st.floats(-0.5, 0.5) if draw(st.integers(0, 3)) else numbers
+        d = draw(st.one_of(st.just([]), st.lists(bent, min_size=4, max_size=4)))
         return CameraInfo(
             header=its_header, height=rows, width=columns, k=k, p=p, d=d, distortion_model=model
         )
@@ -181,7 +186,7 @@ def fitting_sets(draw: Any) -> list[tuple[str, Any]]:
             "depth",
             Image(
                 header=lens, height=depth_height, width=depth_width, encoding="32FC1",
-                step=4 * depth_width, data=array.array("B", values.tobytes()),
+                step=4 * depth_width, data=array.array("B", depth),
             ),
         ),
         ("camera_info", info(height, width, header)),
