@@ -16,6 +16,8 @@ from lifecycle_msgs.srv import ChangeState
 from node_process import NodeProcess
 from robot_client import RobotClient, wait_until
 
+from lisa_ros.types import Status
+
 pytestmark = pytest.mark.ros
 
 ROUNDS = 20
@@ -56,6 +58,18 @@ def test_diagnostics_say_what_is_being_loaded(robot: RobotClient, idle: NodeProc
     wait_until(configured.done, "the transition")
     assert configured.result().success
     robot.node.destroy_client(client)
+
+
+@pytest.mark.parametrize("before", [(), ("configure",), ("configure", "activate")])
+def test_shutdown_from_any_state_is_for_good(
+    robot: RobotClient, idle: NodeProcess, before: tuple[str, ...]
+) -> None:
+    for label in (*before, "shutdown"):
+        assert robot.transition(label)
+    assert robot.state() == "finalized"
+    answer = robot.ask("the red box")
+    assert (answer.status, answer.model) == (Status.REJECTED, "")
+    assert "Start it anew." in answer.reason
 
 
 def test_a_misspelt_parameter_is_warned_of(robot: RobotClient, start_node: StartNode) -> None:
