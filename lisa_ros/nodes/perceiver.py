@@ -9,6 +9,7 @@ from lisa_ros.nodes.answering import Answerer, AnswerSettings, TargetFrame
 from lisa_ros.nodes.answers import Answer, Request
 from lisa_ros.nodes.camera_topics import CameraTopic, camera_topics, make_camera
 from lisa_ros.nodes.conversions import NO_MODEL, ModelFacts
+from lisa_ros.nodes.depth_alignment import FindTransform
 from lisa_ros.nodes.frames import Camera
 from lisa_ros.nodes.loaded_model import LoadedModel
 from lisa_ros.nodes.parameter_rules import camera_pose
@@ -23,7 +24,8 @@ class Perceiver:
     """A model that looks through a camera. Its methods belong to the model's thread.
 
     load: how the model is got. resolve: name of a topic as the graph knows it. now_ns: the node's
-    clock. camera: None while there is no model. facts: what answers say about the model.
+    clock. find_transform: says where the depth camera sits if no parameter does. camera: None while
+    there is no model. facts: what answers say about the model.
     """
 
     def __init__(
@@ -32,10 +34,12 @@ class Perceiver:
         *,
         resolve: Callable[[str], str],
         now_ns: Callable[[], int],
+        find_transform: FindTransform | None = None,
     ) -> None:
         self._model = LoadedModel(load)
         self._resolve = resolve
         self._now_ns = now_ns
+        self._find_transform = find_transform
         self._answerer: Answerer | None = None
         self.camera: Camera | None = None
         self.facts = NO_MODEL
@@ -55,7 +59,12 @@ class Perceiver:
     def load(self, parameters: PerceptionParameters) -> None:
         """Load the model and make the camera. Raises as `LoadedModel.load`."""
         segmenter = self._model.load(parameters)
-        self.camera = make_camera(parameters, self.topics(parameters), now_ns=self._now_ns)
+        self.camera = make_camera(
+            parameters,
+            self.topics(parameters),
+            now_ns=self._now_ns,
+            find_transform=self._find_transform,
+        )
         self.facts = ModelFacts(parameters.model, segmenter.capabilities.demo_model)
         self._answerer = Answerer(segmenter, self.camera)
 

@@ -24,6 +24,7 @@ from lisa_ros.errors import ConfigurationError, LisaError
 from lisa_ros.nodes.answered_sample import CameraPose
 from lisa_ros.nodes.answers import Answer, Request, unanswered
 from lisa_ros.nodes.camera_topics import subscribe
+from lisa_ros.nodes.depth_transforms import DepthTransforms
 from lisa_ros.nodes.device_memory import memory_facts
 from lisa_ros.nodes.diagnostics import NodeState, Phase, diagnostics_message, why_not_active
 from lisa_ros.nodes.instruction_desk import InstructionDesk
@@ -35,6 +36,7 @@ from lisa_ros.nodes.perceiver import Perceiver
 from lisa_ros.nodes.process import run_node
 from lisa_ros.nodes.sample_desk import SampleDesk
 from lisa_ros.nodes.segmenters import LoadModel, load_model
+from lisa_ros.nodes.transforms import listen
 from lisa_ros.nodes.worker import ModelWorker
 from lisa_ros.types import Status
 
@@ -57,7 +59,12 @@ class PerceptionNode(LifecycleNode):
 
     def __init__(self, load: LoadModel = load_model) -> None:
         super().__init__("perception", namespace="lisa")
-        self._perceiver = Perceiver(load, resolve=self.resolve_topic_name, now_ns=self._now_ns)
+        self._perceiver = Perceiver(
+            load,
+            resolve=self.resolve_topic_name,
+            now_ns=self._now_ns,
+            find_transform=DepthTransforms(lambda: listen(self)).find,
+        )
         self._phase = Phase.UNCONFIGURED
         self._problem = ""
         self._camera_subscriptions: list[Any] = []
