@@ -16,10 +16,11 @@ _KEPT = 20
 
 @dataclass(frozen=True)
 class AnswerStatistics:
-    """by_status: answers since the start. latency_ms: by stage, (median, longest) of the last ones.
+    """How answers ended and how long the last ones took.
 
-    transform_problem: of the last failed transform, empty once a later answer needed none or had
-    it. total_ms: the same for all stages together, None before the first.
+    by_status: answers since the start, those that following gave apart. latency_ms: by stage,
+    (median, longest). transform_problem: of the last failed transform, empty once a later answer
+    was FOUND. total_ms: the same as latency_ms for all stages together, None before the first.
     """
 
     by_status: Mapping[str, int] = field(default_factory=dict)
@@ -38,10 +39,11 @@ class AnswerLog:
         self._transform_problem = ""
 
     def add(self, answer: Answer) -> None:
-        """Take an answer; those that were never worked on have no part in the latencies."""
+        """Take an answer; those that nobody worked on, or reasoned about, have no latencies."""
         with self._lock:
-            self._by_status[answer.status.name] += 1
-            if answer.timings_ms:
+            followed = ", followed" if answer.followed else ""
+            self._by_status[f"{answer.status.name}{followed}"] += 1
+            if answer.timings_ms and not answer.followed:
                 self._timings_ms.append(dict(answer.timings_ms))
             if answer.status is Status.TRANSFORM_FAILED:
                 self._transform_problem = answer.reason

@@ -35,12 +35,12 @@ class Phase(enum.Enum):
 class InputLink:
     """How one input is connected, whatever its messages say.
 
-    rate_hz: of its messages, None before it is known. lost: messages that were sent and never came.
-    profile: the QoS of the subscription, in words.
+    rate_hz: of its messages, None before it is known. lost: messages that were sent and never came;
+    None where nobody counts them. profile: the QoS of the subscription, in words.
     """
 
     rate_hz: float | None
-    lost: int
+    lost: int | None
     profile: str
     publishers: TopicPublishers
 
@@ -219,7 +219,7 @@ def _why_silent(link: InputLink | None) -> str:
 def _link_facts(stream: str, link: InputLink) -> dict[str, str]:
     return {
         f"{stream} rate [Hz]": "" if link.rate_hz is None else f"{link.rate_hz:.1f}",
-        f"{stream} lost on the way": str(link.lost),
+        f"{stream} lost on the way": "not reported" if link.lost is None else str(link.lost),
         f"{stream} QoS wanted": link.profile,
         f"{stream} publishers": ", ".join(link.publishers.names) or "none",
         f"{stream} publishers not heard": "; ".join(link.publishers.unheard) or "none",

@@ -62,7 +62,7 @@ class NodeWatch:
         events = self._events.get(topic)
         return InputLink(
             rate_hz=rate_hz,
-            lost=0 if events is None else events.lost,
+            lost=None if events is None else events.lost,
             profile=described(profile),
             publishers=publishers_of(self._node, topic, kind, profile),
         )

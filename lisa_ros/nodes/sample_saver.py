@@ -173,7 +173,7 @@ class SampleSaver:
 def worth_saving(answer: Answer, rules: SavingRules) -> str:
     """Return why an answer is to be saved without being asked for; empty if it is not."""
     segmentation = answer.segmentation
-    if not rules.automatically or rules.folder is None or segmentation is None:
+    if not rules.automatically or rules.folder is None or segmentation is None or answer.followed:
         return ""
     if answer.status is Status.NOT_FOUND:
         return "not found"

@@ -120,6 +120,8 @@ def test_loading_memory_latencies_and_samples_are_told() -> None:
         timings_ms = {"encoding": ms, "reasoning": 1.0, "reasoning.prefill": 0.5}
         log.add(Answer(number, "mug", Status.FOUND, "there", timings_ms=timings_ms))
     log.add(Answer(4, "mug", Status.TRANSFORM_FAILED, "no map"))
+    log.add(Answer(1, "mug", Status.FOUND, "there", timings_ms={"encoding": 1e4}, followed=True))
+    log.add(Answer(4, "mug", Status.TRANSFORM_FAILED, "no map"))
     statuses = statuses_of(
         state_of(
             phase=Phase.LOADING,
@@ -136,7 +138,9 @@ def test_loading_memory_latencies_and_samples_are_told() -> None:
     answers = values_of(statuses["answers"])
     assert answers["encoding [ms]"] == "median 20.0, longest 90.0"
     assert answers["total [ms]"] == "median 21.0, longest 91.0"
-    assert (answers["FOUND"], answers["TRANSFORM_FAILED"]) == ("3", "1")
+    assert answers["FOUND"] == "3"
+    assert answers["FOUND, followed"] == "1"
+    assert answers["TRANSFORM_FAILED"] == "2"
     assert statuses["transform"].message == "no map"
     assert statuses["samples"].message == "disk full"
     assert {statuses[name].level for name in ("transform", "samples", "model")} == {

@@ -199,6 +199,11 @@ def test_only_doubtful_answers_are_worth_it(tmp_path: Path) -> None:
     assert worth_saving(answer(Status.NOT_FOUND, segmentation=None), wanted) == ""
     assert worth_saving(answer(Status.NOT_FOUND), replace(wanted, automatically=False)) == ""
     assert worth_saving(answer(Status.NOT_FOUND), replace(wanted, folder=None)) == ""
+    assert worth_saving(answer(Status.NOT_FOUND, followed=True), wanted) == ""
+    measured = answer().segmentation
+    assert measured is not None
+    doubted = replace(measured, confidence=0.5)
+    assert worth_saving(answer(segmentation=doubted), wanted) == "low confidence"
 
 
 def test_automatic_saving_is_rate_limited_and_bounded(
