@@ -27,6 +27,7 @@ from lisa_ros.nodes.camera_topics import subscribe
 from lisa_ros.nodes.depth_transforms import DepthTransforms
 from lisa_ros.nodes.device_memory import memory_facts
 from lisa_ros.nodes.diagnostics import NodeState, Phase, diagnostics_message, why_not_active
+from lisa_ros.nodes.follower import Follower
 from lisa_ros.nodes.instruction_desk import InstructionDesk
 from lisa_ros.nodes.node_parameters import NodeParameters
 from lisa_ros.nodes.node_watch import NodeWatch
@@ -81,6 +82,14 @@ class PerceptionNode(LifecycleNode):
             model=lambda: self._perceiver.facts,
             forget=self._perceiver.forget,
             on_published=self._on_published,
+        )
+        self._follower = Follower(
+            self,
+            self._worker,
+            self._perceiver,
+            parameters=self._parameter_values.now,
+            is_active=lambda: self._phase is Phase.ACTIVE,
+            publish=self._desk.publish,
         )
         self._samples = SampleDesk(
             self,
@@ -273,6 +282,7 @@ class PerceptionNode(LifecycleNode):
         now = self.get_clock().now().to_msg()
         message = diagnostics_message(self.get_fully_qualified_name(), state, now)
         self._diagnostics.publish(message)
+        self._watch.warn_of(message)
 
 
 # Diagnostics must come out even when a simulated clock stands still.

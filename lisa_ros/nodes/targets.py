@@ -38,7 +38,7 @@ def find_targets(
         if len(parts) > max_targets:
             break
     targets = tuple(
-        FoundTarget(target_id, mask, score, _lifted(mask, frame), label)
+        FoundTarget(target_id, mask, score, lifted(mask, frame), label)
         for target_id, (mask, score) in enumerate(parts[:max_targets], start=1)
     )
     return targets, len(parts) <= max_targets
@@ -64,7 +64,8 @@ def moved(
     )
 
 
-def _lifted(mask: BoolArray, frame: RgbdFrame) -> Target3D | NoDepth:
+def lifted(mask: BoolArray, frame: RgbdFrame) -> Target3D | NoDepth:
+    """Return a mask bool[H,W] as a target in the camera's optical frame, or why it has no place."""
     if frame.depth_m is None or frame.intrinsics is None:
         return NoDepth("the camera gives no depth", depth_coverage=0.0, mask_px=int(mask.sum()))
     return lift_mask(mask, frame.depth_m, frame.intrinsics, rays=frame.rays)

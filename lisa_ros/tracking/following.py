@@ -3,14 +3,14 @@
     IDLE ──began──▶ IN_SIGHT ──looked(none)──▶ LOST ──looked(some), began──▶ IN_SIGHT
                         ◀──────────── ended, from anywhere ──▶ IDLE
 
-Plain Python: it is told what happened and says what is due; the clock is handed in.
+Plain Python: it is told what happened and says what is due; the clock is handed in. How often it is
+asked is the rate of the looks.
 """
 
 from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from lisa_ros.tracking.tracker import Lost, Sighting
 
@@ -30,18 +30,6 @@ class Step(enum.Enum):
     ASK = "ask"
 
 
-@dataclass(frozen=True)
-class Pace:
-    """How often.
-
-    rate_hz: looks a second, above 0. ask_again_s: from the loss to the first question, and from
-    each question to the next.
-    """
-
-    rate_hz: float
-    ask_again_s: float
-
-
 class Following:
     """Follows the targets of one answer through time; see the module. Use from one thread."""
 
@@ -49,7 +37,6 @@ class Following:
         """now_s: a clock that never goes back, in seconds."""
         self._now_s = now_s
         self._phase = Phase.IDLE
-        self._next_look_s = 0.0
         self._last_asked_s = 0.0
         self._lost_s = 0.0
         self._questions = 0
@@ -62,28 +49,21 @@ class Following:
     def began(self) -> None:
         """Take note of an answer whose targets are to be followed from now on."""
         self._phase = Phase.IN_SIGHT
-        self._next_look_s = self._now_s()
 
     def ended(self) -> None:
         """Take note that nothing is to be followed any more."""
         self._phase = Phase.IDLE
 
-    def due(self, pace: Pace) -> Step | None:
-        """Return what to do now, or None. A question comes before a look."""
-        now_s = self._now_s()
-        if self._phase is Phase.LOST and now_s >= self._last_asked_s + pace.ask_again_s:
-            return Step.ASK
-        if self._phase is not Phase.IDLE and now_s >= self._next_look_s:
-            return Step.LOOK
-        return None
+    def due(self, ask_again_s: float) -> Step | None:
+        """Return what to do now, None for nothing.
 
-    def will_look(self, pace: Pace) -> None:
-        """Take note that a look begins: the next is due one period after this one was.
-
-        What could not be done in time is left out, not made up for.
+        ask_again_s: from the loss to the first question, and from each question to the next.
         """
-        self._next_look_s = max(self._next_look_s, self._now_s() - 1 / pace.rate_hz)
-        self._next_look_s += 1 / pace.rate_hz
+        if self._phase is Phase.IDLE:
+            return None
+        if self._phase is Phase.LOST and self._now_s() >= self._last_asked_s + ask_again_s:
+            return Step.ASK
+        return Step.LOOK
 
     def looked(self, in_sight: bool) -> bool:
         """Take note of what a look found; return whether that changed the phase."""
