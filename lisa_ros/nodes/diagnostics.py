@@ -6,7 +6,7 @@ import dataclasses
 import enum
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
@@ -14,11 +14,12 @@ from std_msgs.msg import Header
 
 from lisa_ros.nodes.answer_log import AnswerStatistics
 from lisa_ros.nodes.answers import Answer
+from lisa_ros.nodes.input_problems import InputLink, input_problems
 from lisa_ros.nodes.sample_saver import SaverState
 from lisa_ros.nodes.stream_states import StreamState
 
-if TYPE_CHECKING:
-    from lisa_ros.nodes.topic_publishers import TopicPublishers
+# How the name of the status of the camera ends.
+CAMERA = ": camera"
 
 
 class Phase(enum.Enum):
@@ -29,20 +30,6 @@ class Phase(enum.Enum):
     INACTIVE = "inactive"
     ACTIVE = "active"
     FINALIZED = "finalized"
-
-
-@dataclass(frozen=True)
-class InputLink:
-    """How one input is connected, whatever its messages say.
-
-    rate_hz: of its messages, None before it is known. lost: messages that were sent and never came;
-    None where nobody counts them. profile: the QoS of the subscription, in words.
-    """
-
-    rate_hz: float | None
-    lost: int | None
-    profile: str
-    publishers: TopicPublishers
 
 
 @dataclass(frozen=True)
@@ -137,7 +124,9 @@ def _model_status(name: str, state: NodeState) -> DiagnosticStatus:
 
 
 def _camera_status(name: str, state: NodeState) -> DiagnosticStatus:
-    problems = _input_problems(state)
+    problems = input_problems(
+        state.inputs, state.links, state.frame_age_s, max_age_s=state.max_frame_age_s
+    )
     values = {"time jumps": str(state.time_jumps), "frame age [s]": _shown(state.frame_age_s)}
     unheard = False
     for stream, seen in state.inputs.items():
@@ -149,7 +138,7 @@ def _camera_status(name: str, state: NodeState) -> DiagnosticStatus:
     level = DiagnosticStatus.WARN if problems else DiagnosticStatus.OK
     if unheard:
         level = DiagnosticStatus.ERROR  # it will not get better by itself
-    return _status(level, f"{name}: camera", "; ".join(problems) or "frames arrive", values)
+    return _status(level, f"{name}{CAMERA}", "; ".join(problems) or "frames arrive", values)
 
 
 def _answers_status(name: str, answers: AnswerStatistics) -> DiagnosticStatus:
@@ -174,46 +163,6 @@ def _samples_status(name: str, samples: SaverState) -> DiagnosticStatus:
     values = {"stored": str(samples.stored), "failed": str(samples.failed)}
     message = samples.problem or f"{samples.stored} samples stored"
     return _status(level, f"{name}: samples", message, values)
-
-
-def _input_problems(state: NodeState) -> list[str]:
-    """Return what keeps a fresh frame from coming together, as `frames.Camera` will see it."""
-    single = [
-        _input_problem(stream, seen) + _why_silent(state.links.get(seen.topic))
-        for stream, seen in state.inputs.items()
-        if seen.required
-        and (seen.age_s is None or abs(seen.age_s) > state.max_frame_age_s or seen.problem)
-    ]
-    if single:
-        return single
-    apart = "image, depth and camera_info arrive, but no three stamps match (sync_slop_s)"
-    if state.frame_age_s is None:
-        return [apart]
-    if abs(state.frame_age_s) > state.max_frame_age_s:
-        return [f"{apart}; the last that did are {state.frame_age_s:.1f} s old"]
-    return []
-
-
-def _input_problem(stream: str, seen: StreamState) -> str:
-    if seen.problem:
-        return f"{stream} on {seen.topic} cannot be used: {seen.problem}"
-    if seen.age_s is None:
-        return f"no {stream} on {seen.topic}"
-    return f"{stream} on {seen.topic} is {seen.age_s:.1f} s old"
-
-
-def _why_silent(link: InputLink | None) -> str:
-    """Return what the graph says about an input that is silent."""
-    if link is None:
-        return ""
-    publishers = link.publishers
-    if not publishers.names:
-        return " (nobody publishes it)"
-    if publishers.unheard:
-        return f" ({'; '.join(publishers.unheard)})"
-    return (
-        "" if link.rate_hz else f" ({', '.join(publishers.names)} publishes it, but sends nothing)"
-    )
 
 
 def _link_facts(stream: str, link: InputLink) -> dict[str, str]:

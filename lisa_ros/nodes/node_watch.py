@@ -6,12 +6,15 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy._rclpy_pybind11 import InvalidHandle
 from rclpy.event_handler import SubscriptionEventCallbacks
 
 from lisa_ros.nodes.answer_log import AnswerLog
-from lisa_ros.nodes.diagnostics import InputLink, Phase
+from lisa_ros.nodes.camera_alarm import CameraAlarm
+from lisa_ros.nodes.diagnostics import CAMERA, Phase
 from lisa_ros.nodes.input_events import InputEvents
+from lisa_ros.nodes.input_problems import InputLink
 from lisa_ros.nodes.rates import RateMeter
 from lisa_ros.nodes.stream_states import StreamState
 from lisa_ros.nodes.topic_publishers import described, publishers_of, type_name
@@ -25,6 +28,7 @@ class NodeWatch:
         self._rates: dict[str, RateMeter] = {}
         self._events: dict[str, InputEvents] = {}
         self._phase: tuple[Phase, float] | None = None
+        self._alarm = CameraAlarm()
         self.answers = AnswerLog()
 
     def event_callbacks(self, topic: str) -> SubscriptionEventCallbacks:
@@ -38,6 +42,16 @@ class NodeWatch:
         if self._phase is None or self._phase[0] is not phase:
             self._phase = (phase, now_s)
         return now_s - self._phase[1]
+
+    def warn_of(self, message: DiagnosticArray) -> None:
+        """Log now and then what the camera's diagnostics complain of, if it lasts."""
+        problems = [
+            status.message
+            for status in message.status
+            if status.name.endswith(CAMERA) and status.level != DiagnosticStatus.OK
+        ]
+        if warning := self._alarm.warning(time.monotonic(), "; ".join(problems)):
+            self._node.get_logger().warning(warning)
 
     def links(
         self, inputs: Mapping[str, StreamState], subscriptions: Iterable[Any]

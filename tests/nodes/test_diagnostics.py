@@ -15,7 +15,9 @@ from diagnostic_msgs.msg import DiagnosticStatus
 
 from lisa_ros.nodes.answer_log import AnswerLog
 from lisa_ros.nodes.answers import Answer
-from lisa_ros.nodes.diagnostics import InputLink, NodeState, Phase, diagnostics_message
+from lisa_ros.nodes.camera_alarm import CameraAlarm
+from lisa_ros.nodes.diagnostics import NodeState, Phase, diagnostics_message
+from lisa_ros.nodes.input_problems import InputLink
 from lisa_ros.nodes.rates import RateMeter
 from lisa_ros.nodes.sample_saver import SaverState
 from lisa_ros.nodes.stream_states import StreamState
@@ -48,8 +50,9 @@ def camera_status(ages_s: dict[str, float | None], frame_age_s: float | None) ->
         (0.1, 0.1, "frames arrive"),
         (None, None, "no depth on /lisa/depth"),
         (3.0, 3.0, "depth on /lisa/depth is 3.0 s old"),
-        (0.1, None, "no three stamps match"),
-        (0.1, 7.0, "no three stamps match (sync_slop_s); the last that did are 7.0 s old"),
+        (0.1, None, "image, depth, camera_info arrive, but no stamps of theirs match"),
+        (0.1, 7.0, "theirs match (sync_slop_s); the last that did are 7.0 s old"),
+        (-1.7e9, 7.0, "is use_sim_time right"),
         (0.1, -7.0, "the last that did are -7.0 s old"),
     ],
 )
@@ -189,3 +192,13 @@ def test_publishers_that_cannot_be_heard_are_named_with_both_profiles() -> None:
     assert "/arm/hasty publishes /depth as best effort, volatile" in hasty
     assert "reliable, volatile is wanted" in hasty
     assert "/arm/zip publishes sensor_msgs/msg/CompressedImage" in zipped
+
+
+def test_a_camera_that_stays_silent_is_logged_now_and_then() -> None:
+    alarm = CameraAlarm()
+    said = [alarm.warning(float(second), "no image") for second in range(70)]
+    assert [second for second, text in enumerate(said) if text] == [5, 35, 65]
+    assert said[5] == "no frame to answer from: no image"
+    assert alarm.warning(70.0, "") == ""
+    assert alarm.warning(71.0, "no image") == ""  # a hiccup is none
+    assert alarm.warning(76.0, "no image")
