@@ -101,6 +101,7 @@ def _facts(answer: Answer, model: str, occasion: str, note: str) -> dict[str, An
         "instruction": answer.instruction,
         "session": answer.session,
         "refine": answer.refine,
+        "followed": answer.followed,
         "instruction_id": answer.instruction_id,
         "model": model,
         "occasion": occasion,
