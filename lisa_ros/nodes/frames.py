@@ -26,7 +26,7 @@ from lisa_ros.nodes.message_checks import (
     check_message,
     size_bytes,
 )
-from lisa_ros.nodes.stream_states import Arrivals, StreamState
+from lisa_ros.nodes.stream_states import Arrivals, StreamState, renewed
 from lisa_ros.nodes.synchroniser import MessageSet, Synchroniser
 from lisa_ros.types import RgbdFrame
 
@@ -107,11 +107,16 @@ class Camera:
                 return found
             try:
                 with self._decoding:
-                    return self._decoder.decode(found.messages)
+                    frame = self._decoder.decode(found.messages)
             except LisaError as error:
                 self._reject(found, error)
                 failure = error
                 deadline_s = min(deadline_s, time.monotonic() + _SECOND_CHANCE_S)
+            else:
+                with self._changed:
+                    for arrivals in self._arrivals.values():
+                        arrivals.failure = None
+                return frame
 
     def states(self) -> dict[str, StreamState]:
         """Return what arrives, by stream."""
@@ -152,13 +157,14 @@ class Camera:
         elif isinstance(error, CameraInfoError):
             blamed = CAMERA_INFO
         with self._changed:
-            self._arrivals[blamed].refuse(error)
+            self._arrivals[blamed].fail(error)
             self._synchroniser.reject(found)
 
     def _state(self, stream: str) -> StreamState:
         arrivals, counters = self._arrivals[stream], self._synchroniser.counters(stream)
         stamp, newest = counters.newest_stamp_ns, self._synchroniser.newest_set
         offset_ns = None if newest is None else newest.offsets_ns.get(stream)
+        problem = arrivals.refusal or arrivals.failure
         return StreamState(
             topic=self._topics[stream],
             received=arrivals.received,
@@ -168,7 +174,7 @@ class Camera:
             set_back=counters.set_back,
             oversized=arrivals.oversized,
             malformed=arrivals.malformed,
-            problem="" if arrivals.refusal is None else str(arrivals.refusal),
+            problem="" if problem is None else str(problem),
             required=stream in self._required,
             offset_s=None if offset_ns is None else offset_ns / 1e9,
             newest_stamp_ns=stamp,
@@ -199,11 +205,14 @@ class Camera:
         for name, state in states.items():
             refusal = self._arrivals[name].refusal
             if refusal is not None and not stopped:
-                raise type(refusal)(str(refusal))
+                raise renewed(refusal)
             if state.received == 0:
                 return f"No {name} has arrived on {state.topic}: is the camera running?"
             if state.age_s is None or abs(state.age_s) > max_age_s:
                 return self._too_old(name, state, max_age_s)
+        failures = [each.failure for each in self._arrivals.values() if each.failure is not None]
+        if failures and not stopped:
+            raise renewed(failures[0])  # of the frame that has just been thrown away
         ages = ", ".join(f"{name} {state.age_s:.3f} s" for name, state in states.items())
         return (
             f"image, depth and camera_info arrive, but no three stamps lie within "

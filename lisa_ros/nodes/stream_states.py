@@ -16,7 +16,8 @@ class StreamState:
     of the newest stamp by the node's clock (negative: in the future); None before the first message
     and after time jumped back. repeated: the next message had the same stamp. set_back: dropped
     because the stamps jumped back. oversized, malformed: refused, for the reason in `problem`,
-    which is empty when the last message was good. required: whether frames wait for this input.
+    which is empty when the last message and the last frame were good. required: whether frames wait
+    for this input.
     offset_s: stamp minus that of the image, in the newest set; None where it is in none.
     newest_stamp_ns: None as for age_s.
     """
@@ -37,19 +38,30 @@ class StreamState:
 
 @dataclass
 class Arrivals:
-    """Counts what comes in on one topic, before the stamps are looked at.
+    """Counts what comes in on one topic, and what of it cannot be used.
 
-    refusal: of the last message, None if it was good.
+    refusal: why the last message was not taken, None if it was. failure: why the last frame that
+    was decoded failed over a message of this topic, None if it did not.
     """
 
     received: int = 0
     oversized: int = 0
     malformed: int = 0
     refusal: LisaError | None = None
+    failure: LisaError | None = None
 
-    def refuse(self, error: LisaError, *, oversized: bool = False) -> None:
-        """Count a message as one that cannot be used, and keep the reason."""
+    def refuse(self, error: LisaError, *, oversized: bool) -> None:
+        """Count a message that was not taken."""
         self.oversized += oversized
         self.malformed += not oversized
-        # Without the traceback, which would keep the message alive.
-        self.refusal = type(error)(str(error))
+        self.refusal = renewed(error)
+
+    def fail(self, error: LisaError) -> None:
+        """Count a message that was taken and could not be decoded."""
+        self.malformed += 1
+        self.failure = renewed(error)
+
+
+def renewed(error: LisaError) -> LisaError:
+    """Return the error without its traceback, which would keep the message alive."""
+    return type(error)(str(error))

@@ -263,11 +263,16 @@ def test_good_frame_after_a_bad_one_is_waited_for() -> None:
         ("camera_info", camera_info(NOW_S)),
     ):
         camera.add(stream, message)
-    later = threading.Timer(0.05, fill, [camera, NOW_S + 0.1])
-    later.start()
-    assert isinstance(look(camera, wait_s=30.0), RgbdFrame)
-    later.join()
-    assert camera.states()["depth"].malformed == 1
+    failed = []
+
+    def go_on() -> bool:  # asked while it waits
+        if not failed:
+            failed.append(camera.states()["depth"].malformed)
+            fill(camera, NOW_S + 0.1)
+        return False
+
+    assert isinstance(camera.wait_for_frame(1.0, 30.0, go_on), RgbdFrame)
+    assert failed == [1]
 
 
 def test_camera_that_only_sends_rubbish_does_not_use_up_the_wait() -> None:
@@ -276,6 +281,12 @@ def test_camera_that_only_sends_rubbish_does_not_use_up_the_wait() -> None:
     camera.add("camera_info", camera_info(NOW_S, width=640))
     with pytest.raises(CameraInfoError):
         look(camera, wait_s=3600.0)
+    assert "8x6" in camera.states()["camera_info"].problem
+    camera.add("camera_info", camera_info(NOW_S + 0.1))
+    assert "8x6" in camera.states()["camera_info"].problem, "until a frame can be decoded"
+    fill(camera, NOW_S + 0.1)
+    look(camera)
+    assert camera.states()["camera_info"].problem == ""
 
 
 def test_stop_is_no_failure() -> None:

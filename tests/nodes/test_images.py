@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import array
+import sys
+from collections.abc import Callable
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +17,8 @@ from std_msgs.msg import Header
 
 from lisa_ros.errors import DepthError, ImageError
 from lisa_ros.nodes.images import (
+    check_color,
+    check_depth,
     color_from_message,
     depth_from_message,
     message_from_array,
@@ -158,3 +163,61 @@ def test_pixels_that_do_not_fit_their_encoding_are_refused(
 ) -> None:
     with pytest.raises(ImageError):
         message_from_array(pixels, encoding, Header())
+
+
+class CvBridgeError(TypeError):
+    """As cv_bridge has it."""
+
+
+def bridge(convert: Callable[[Image, str], np.ndarray]) -> SimpleNamespace:
+    """A cv_bridge that converts in this way."""
+    converter = SimpleNamespace(imgmsg_to_cv2=convert)
+    return SimpleNamespace(CvBridge=lambda: converter, CvBridgeError=CvBridgeError)
+
+
+@pytest.mark.parametrize("encoding", ["yuv422_yuy2", "bayer_rggb8", "nv21"])
+def test_encodings_that_only_cv_bridge_knows(
+    encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def convert(message: Image, wanted: str) -> np.ndarray:
+        asked.append((message.encoding, wanted))
+        return RGB
+
+    message = padded_message(RGB[:, :, 0], encoding, 0)
+    check_color(message)
+    monkeypatch.setitem(sys.modules, "cv_bridge", bridge(convert))
+    np.testing.assert_array_equal(color_from_message(message), RGB)
+    assert asked == [(encoding, "rgb8")]
+
+
+@pytest.mark.parametrize("error", [CvBridgeError, TypeError, ValueError, IndexError])
+def test_what_cv_bridge_cannot_read_is_an_image_error(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def convert(message: Image, wanted: str) -> np.ndarray:
+        raise error("buffer is too small")
+
+    monkeypatch.setitem(sys.modules, "cv_bridge", bridge(convert))
+    with pytest.raises(ImageError, match="'bayer_rggb8' to rgb8: buffer is too small"):
+        color_from_message(padded_message(RGB[:, :, 0], "bayer_rggb8", 0))
+
+
+def test_without_cv_bridge_its_encodings_are_refused_with_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "cv_bridge", None)
+    with pytest.raises(ImageError, match=r"ros-\$ROS_DISTRO-cv-bridge"):
+        color_from_message(padded_message(RGB[:, :, 0], "bayer_rggb8", 0))
+
+
+def test_numbers_can_be_checked_without_the_pixels() -> None:
+    check_color(padded_message(RGB, "rgb8", 2))
+    check_depth(padded_message(np.zeros((2, 3), np.uint16), "16UC1", 1))
+    damaged = padded_message(RGB, "rgb8", 0)
+    damaged.width = 2**31
+    with pytest.raises(ImageError, match="one row needs"):
+        check_color(damaged)
+    with pytest.raises(DepthError, match="colour topic"):
+        check_depth(damaged)
