@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import sys
 
+from lisa_ros.cli.import_probe import MARK
+
 
 def main() -> int:
     """Print {"cuda": version torch was built for or null, "devices": [[name, MiB], ...]}."""
@@ -15,7 +17,7 @@ def main() -> int:
         for index in range(torch.cuda.device_count()):
             properties = torch.cuda.get_device_properties(index)
             devices.append([properties.name, properties.total_memory // 2**20])
-    print(json.dumps({"cuda": torch.version.cuda, "devices": devices}))
+    print(MARK + json.dumps({"cuda": torch.version.cuda, "devices": devices}))
     return 0
 
 

@@ -7,6 +7,9 @@ import json
 import sys
 from collections.abc import Sequence
 
+# Tells a probe's own lines from what libraries print.
+MARK = "lisa-probe: "
+
 
 def main(names: Sequence[str]) -> int:
     """Print [name, error, version] as JSON for each; the error is empty where it was imported."""
@@ -16,7 +19,7 @@ def main(names: Sequence[str]) -> int:
             version = str(getattr(importlib.import_module(name), "__version__", ""))
         except Exception as error:  # whatever a library raises is what is asked for
             problem = f"{type(error).__name__}: {error}"
-        print(json.dumps([name, problem, version]), flush=True)
+        print(MARK + json.dumps([name, problem, version]), flush=True)
     return 0
 
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lisa_ros.cli.import_probe import MARK
 from lisa_ros.diagnosis import Diagnosis, broken, ok, warning
 
 # torch and transformers take seconds to import, on a busy machine a minute.
@@ -49,7 +50,8 @@ def try_imports(modules: Sequence[str], timeout_s: float = _TIMEOUT_S) -> list[I
     """Import modules in a process; those behind one that crashes or hangs are left out."""
     command = [sys.executable, "-m", "lisa_ros.cli.import_probe", *modules]
     lines, ending = _output(command, timeout_s)
-    tried = [Imported(*json.loads(line)) for line in lines if line.startswith("[")]
+    told = [json.loads(line.removeprefix(MARK)) for line in lines if line.startswith(MARK)]
+    tried = [Imported(*each) for each in told]
     if len(tried) < len(modules):
         tried.append(Imported(modules[len(tried)], ending))
     return tried
@@ -96,10 +98,11 @@ def findings(subject: str, tried: Sequence[Imported]) -> Iterator[Diagnosis]:
 def gpu_finding() -> Diagnosis:
     """Compare what torch sees with whether the machine has an NVIDIA driver."""
     lines, ending = _output([sys.executable, "-m", "lisa_ros.cli.gpu_probe"], _TIMEOUT_S)
-    facts = next((line for line in lines if line.startswith("{")), None)
+    facts = next((line for line in lines if line.startswith(MARK)), None)
     if facts is None:
         return broken("GPU", f"torch cannot say what it sees: {ending}", "Look at the driver.")
-    return gpu_diagnosis(**json.loads(facts), has_driver=_NVIDIA_DRIVER.exists())
+    seen = json.loads(facts.removeprefix(MARK))
+    return gpu_diagnosis(**seen, has_driver=_NVIDIA_DRIVER.exists())
 
 
 def gpu_diagnosis(

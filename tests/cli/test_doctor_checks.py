@@ -76,7 +76,7 @@ def test_modules_are_tried_in_another_process(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    (tmp_path / "fine_module.py").write_text("__version__ = '3.1'\nprint('hello')\n")
+    (tmp_path / "fine_module.py").write_text("__version__ = '3.1'\nprint('[W hello]')\n")
     (tmp_path / "clash.py").write_text("raise RuntimeError('operator nms does not exist')\n")
     (tmp_path / "crash.py").write_text("import os; os.kill(os.getpid(), 11)\n")
     tried = imports.try_imports(("fine_module", "clash", "crash", "fine_module"))
