@@ -14,38 +14,27 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from lisa_ros.errors import GenerationCanceledError, InstructionTooLongError, LisaError
-from lisa_ros.geometry import lift_mask, transform_target
+from lisa_ros.errors import (
+    GenerationCanceledError,
+    InstructionTooLongError,
+    LisaError,
+    TransformError,
+)
 from lisa_ros.inference.second_look import is_found
 from lisa_ros.nodes import reasons
-from lisa_ros.nodes.answers import Answer, FoundTarget, NoFrame, Request, Stage, quoted
+from lisa_ros.nodes.answers import Answer, NoFrame, Request, Stage, quoted
 from lisa_ros.nodes.closer_looks import ask_for_part, look_again
 from lisa_ros.nodes.sessions import Sessions
+from lisa_ros.nodes.targets import find_targets, in_frame
+from lisa_ros.nodes.transforms import TargetFrame
 from lisa_ros.nodes.view_sketch import sketch_view
 from lisa_ros.nodes.work import StoppedError, Work
-from lisa_ros.types import (
-    BoolArray,
-    Float64Array,
-    NoDepth,
-    RgbdFrame,
-    Segmentation,
-    Status,
-    Target3D,
-    Turn,
-)
+from lisa_ros.types import RgbdFrame, Segmentation, Status, Turn
 
 if TYPE_CHECKING:
     from lisa_ros.inference.segmenter import EncodedImage, Mode, Segmenter
 
 _LOG = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class TargetFrame:
-    """Where targets are wanted: the frame's name and f64[4,4] from the camera's optical frame."""
-
-    frame_id: str
-    T_target_camera: Float64Array
 
 
 @dataclass(frozen=True)
@@ -235,33 +224,20 @@ class Answerer:
         settings: AnswerSettings,
     ) -> None:
         work.begin(Stage.LIFTING)
-        best = _best_first(segmentation)[: settings.max_targets]
-        work.targets = tuple(
-            FoundTarget(
-                target_id=rank,
-                mask=segmentation.masks[index],
-                score=float(segmentation.scores[index]),
-                lifted=_lifted(segmentation.masks[index], frame, settings.target_frame),
-                label=label,
+        targets, are_all = find_targets(frame, segmentation, label, settings.max_targets)
+        should_stop = work.request.stop_signal.should_stop
+        try:
+            work.targets, work.frame_id = in_frame(
+                targets, frame, settings.target_frame, should_stop
             )
-            for rank, index in enumerate(best, start=1)
-        )
-        if settings.target_frame is not None:
-            work.frame_id = settings.target_frame.frame_id
+        except TransformError:
+            work.raise_if_stopped()  # which ends the wait for a transform as well
+            raise
+        if not are_all:
+            work.remarks.append(f"There are more than max_targets ({settings.max_targets}).")
 
 
 def _best_first(segmentation: Segmentation) -> list[int]:
     """Return the masks that mark something, by falling score."""
     by_score = np.argsort(-segmentation.scores, kind="stable")
     return [int(i) for i in by_score if segmentation.masks[i].any()]
-
-
-def _lifted(
-    mask: BoolArray, frame: RgbdFrame, target_frame: TargetFrame | None
-) -> Target3D | NoDepth:
-    if frame.depth_m is None or frame.intrinsics is None:
-        return NoDepth("the camera gives no depth", depth_coverage=0.0, mask_px=int(mask.sum()))
-    target = lift_mask(mask, frame.depth_m, frame.intrinsics, rays=frame.rays)
-    if target_frame is None or isinstance(target, NoDepth):
-        return target
-    return transform_target(target_frame.T_target_camera, target)

@@ -13,7 +13,7 @@ from lisa_ros.errors import LisaError
 from lisa_ros.nodes import reasons
 from lisa_ros.nodes.answering import Answerer, AnswerSettings, FrameSource
 from lisa_ros.nodes.answers import Answer, FoundTarget, NoFrame, Request, StopSignal, quoted
-from lisa_ros.nodes.targets import lifted, moved
+from lisa_ros.nodes.targets import in_frame, lifted
 from lisa_ros.tracking.following import Following, Phase, Step, why_lost
 from lisa_ros.tracking.tracker import Seed, Sighting, Tracker
 from lisa_ros.types import RgbdFrame, Segmentation, Status
@@ -85,6 +85,8 @@ class TargetFollower:
                 return self._ask(basis, settings, preempted)
             return self._look(basis, settings, preempted)
         except LisaError as error:
+            if preempted():
+                return None  # which ends the wait for a transform
             return self._news(_followed(basis, *reasons.failed(error)))
         except Exception as error:  # a fault of ours or of a library must not end the node
             _LOG.exception("following %s failed", quoted(basis.instruction))
@@ -120,7 +122,7 @@ class TargetFollower:
         if preempted():
             return None
         if seen:
-            answer = self._seen(basis, frame, seen, settings)
+            answer = self._seen(basis, frame, seen, settings, preempted)
             if len(seen) < len(found):
                 answer = replace(answer, reason=f"{answer.reason} Lost: {why_lost(found)}.")
         else:
@@ -136,6 +138,7 @@ class TargetFollower:
         frame: RgbdFrame,
         seen: Mapping[int, Sighting],
         settings: AnswerSettings,
+        preempted: Callable[[], bool],
     ) -> Answer:
         """Lift what is in sight."""
         assert basis.segmentation is not None
@@ -146,10 +149,7 @@ class TargetFollower:
             for i, sighting in seen.items()
         )
         status, reason = reasons.found_or_no_depth(targets)
-        frame_id = frame.frame_id
-        if settings.target_frame is not None:
-            targets = moved(targets, settings.target_frame.T_target_camera)
-            frame_id = settings.target_frame.frame_id
+        targets, frame_id = in_frame(targets, frame, settings.target_frame, preempted)
         return replace(
             _followed(basis, status, reason),
             frame=frame,

@@ -13,6 +13,7 @@ from lisa_ros.errors import ConfigurationError, LisaError
 from lisa_ros.geometry import make_transform
 from lisa_ros.nodes.parameters import Change, PerceptionParameters, specifications
 from lisa_ros.nodes.sessions import MAX_NAME_LENGTH
+from lisa_ros.nodes.transforms import require_tf2
 from lisa_ros.types import Float64Array
 
 # What a file says of a parameter that has no value: `null` in YAML, as `ros2 param dump` writes it,
@@ -46,7 +47,8 @@ def refusal(name: str, value: Any, *, configured: bool) -> str | None:
 def conflict(parameters: PerceptionParameters) -> str | None:
     """Return why these values cannot work together, or None."""
     try:
-        camera_pose(parameters)
+        if parameters.target_frame and camera_pose(parameters) is None:
+            require_tf2()
         depth_pose(parameters)
     except LisaError as error:
         return str(error)
@@ -73,17 +75,12 @@ def unknown(names: Iterable[str]) -> dict[str, str]:
 
 
 def camera_pose(parameters: PerceptionParameters) -> Float64Array | None:
-    """Return f64[4,4], camera optical frame → target_frame; None where no target_frame is set.
+    """Return f64[4,4], camera optical frame → target_frame; None where it is not fixed, or not set.
 
-    Raises ConfigurationError or TransformError when the two parameters do not make a transform.
+    Raises ConfigurationError or TransformError for numbers that make no transform.
     """
-    if not parameters.target_frame:
+    if not parameters.target_frame or parameters.camera_to_target is None:
         return None
-    if parameters.camera_to_target is None:
-        raise ConfigurationError(
-            f"target_frame is {parameters.target_frame!r}, but camera_to_target is not set; this "
-            "version has no other source of transforms."
-        )
     return _transform("camera_to_target", parameters.camera_to_target)
 
 

@@ -185,7 +185,16 @@ class PerceptionParameters:
     )
     target_frame: str = _parameter(
         "",
-        "Frame that targets are given in, by camera_to_target. Empty: the image's optical frame.",
+        "Frame that targets are given in: by camera_to_target where that is set, else by tf2 at "
+        "the stamp of the image. Empty: the image's optical frame.",
+        change=Change.ANY_TIME,
+    )
+    transform_wait_s: float = _parameter(
+        0.5,
+        "Longest wait for the transform to target_frame before the answer is TRANSFORM_FAILED.",
+        unit="s",
+        minimum=0.0,
+        maximum=60.0,
         change=Change.ANY_TIME,
     )
     rectified: bool = _parameter(

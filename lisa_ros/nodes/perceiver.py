@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
-from lisa_ros.nodes.answering import Answerer, AnswerSettings, TargetFrame
+from lisa_ros.nodes.answering import Answerer, AnswerSettings
 from lisa_ros.nodes.answers import Answer, Request
 from lisa_ros.nodes.camera_topics import CameraTopic, camera_topics, make_camera
 from lisa_ros.nodes.conversions import NO_MODEL, ModelFacts
@@ -16,6 +16,7 @@ from lisa_ros.nodes.loaded_model import LoadedModel
 from lisa_ros.nodes.parameter_rules import camera_pose
 from lisa_ros.nodes.parameters import PerceptionParameters
 from lisa_ros.nodes.segmenters import LoadModel
+from lisa_ros.nodes.transforms import FixedPose, OnDemand, TargetFrame
 from lisa_ros.tracking.trackers import tracker_named
 
 if TYPE_CHECKING:
@@ -26,8 +27,9 @@ class Perceiver:
     """A model that looks through a camera. Its methods belong to the model's thread.
 
     load: how the model is got. resolve: name of a topic as the graph knows it. now_ns: the node's
-    clock. find_transform: says where the depth camera sits if no parameter does. camera: None while
-    there is no model. facts: what answers say about the model.
+    clock. transforms: say where the camera is in target_frame. find_transform: says where the depth
+    camera sits if no parameter does. camera: None while there is no model. facts: what answers say
+    about the model.
     """
 
     def __init__(
@@ -36,11 +38,13 @@ class Perceiver:
         *,
         resolve: Callable[[str], str],
         now_ns: Callable[[], int],
+        transforms: OnDemand,
         find_transform: FindTransform | None = None,
     ) -> None:
         self._model = LoadedModel(load)
         self._resolve = resolve
         self._now_ns = now_ns
+        self._transforms = transforms
         self._find_transform = find_transform
         self._answerer: Answerer | None = None
         self._follower: TargetFollower | None = None
@@ -66,7 +70,9 @@ class Perceiver:
         )
 
     def load(self, parameters: PerceptionParameters) -> None:
-        """Load the model and make the camera. Raises as `LoadedModel.load` and `tracker_named`."""
+        """Load the model and make the camera; raises as what it calls."""
+        if parameters.target_frame and camera_pose(parameters) is None:
+            self._transforms.open()  # to hear what is published before the first answer
         segmenter = self._model.load(parameters)
         tracker = tracker_named(
             parameters.tracker,
@@ -95,7 +101,7 @@ class Perceiver:
         assert self._answerer is not None
         assert self._follower is not None
         self._answerer.use(self._model.segmenter(parameters))
-        answer = self._answerer.answer(request, _settings(parameters))
+        answer = self._answerer.answer(request, self._settings(parameters))
         self._follower.take(answer)
         return answer
 
@@ -106,7 +112,7 @@ class Perceiver:
         if self._answerer is None or self._follower is None:
             return None
         self._answerer.use(self._model.segmenter(parameters))
-        return self._follower.step(_settings(parameters), parameters.ask_again_s, preempted)
+        return self._follower.step(self._settings(parameters), parameters.ask_again_s, preempted)
 
     def stop_following(self) -> None:
         """Follow nothing until asked to again."""
@@ -120,15 +126,17 @@ class Perceiver:
         if self._follower is not None:
             self._follower.forget()
 
-
-def _settings(parameters: PerceptionParameters) -> AnswerSettings:
-    pose = camera_pose(parameters)
-    target_frame = None if pose is None else TargetFrame(parameters.target_frame, pose)
-    return AnswerSettings(
-        mode=cast("Mode", parameters.mode),  # one of its choices, or rclpy has refused it
-        max_targets=parameters.max_targets,
-        max_frame_age_s=parameters.max_frame_age_s,
-        frame_wait_s=parameters.frame_wait_s,
-        target_frame=target_frame,
-        look_again=parameters.look_again,
-    )
+    def _settings(self, parameters: PerceptionParameters) -> AnswerSettings:
+        target_frame = None
+        if parameters.target_frame:
+            pose = camera_pose(parameters)
+            source = self._transforms if pose is None else FixedPose(pose)
+            target_frame = TargetFrame(parameters.target_frame, source, parameters.transform_wait_s)
+        return AnswerSettings(
+            mode=cast("Mode", parameters.mode),  # one of its choices, or rclpy has refused it
+            max_targets=parameters.max_targets,
+            max_frame_age_s=parameters.max_frame_age_s,
+            frame_wait_s=parameters.frame_wait_s,
+            target_frame=target_frame,
+            look_again=parameters.look_again,
+        )

@@ -31,13 +31,13 @@ from lisa_ros.nodes.follower import Follower
 from lisa_ros.nodes.instruction_desk import InstructionDesk
 from lisa_ros.nodes.node_parameters import NodeParameters
 from lisa_ros.nodes.node_watch import NodeWatch
-from lisa_ros.nodes.parameter_rules import camera_pose, depth_pose
+from lisa_ros.nodes.parameter_rules import camera_pose, conflict
 from lisa_ros.nodes.parameters import PerceptionParameters
 from lisa_ros.nodes.perceiver import Perceiver
 from lisa_ros.nodes.process import run_node
 from lisa_ros.nodes.sample_desk import SampleDesk
 from lisa_ros.nodes.segmenters import LoadModel, load_model
-from lisa_ros.nodes.transforms import listen
+from lisa_ros.nodes.transforms import OnDemand, listen
 from lisa_ros.nodes.worker import ModelWorker
 from lisa_ros.types import Status
 
@@ -60,11 +60,13 @@ class PerceptionNode(LifecycleNode):
 
     def __init__(self, load: LoadModel = load_model) -> None:
         super().__init__("perception", namespace="lisa")
+        self._transforms = OnDemand(lambda: listen(self))
         self._perceiver = Perceiver(
             load,
             resolve=self.resolve_topic_name,
             now_ns=self._now_ns,
-            find_transform=DepthTransforms(lambda: listen(self)).find,
+            transforms=self._transforms,
+            find_transform=DepthTransforms(self._transforms.open).find,
         )
         self._phase = Phase.UNCONFIGURED
         self._problem = ""
@@ -192,9 +194,10 @@ class PerceptionNode(LifecycleNode):
 
     def _loading_problem(self, parameters: PerceptionParameters) -> str:
         """Load the model on the worker's thread; return why that failed, empty if it did not."""
+        problem = conflict(parameters)  # says now what cannot work later
+        if problem:
+            return problem
         try:
-            for pose in (camera_pose, depth_pose):
-                pose(parameters)  # says now what cannot work later
             self._wait_for(self._worker.run(partial(self._perceiver.load, parameters)))
         except LisaError as error:
             problem = str(error)
@@ -244,8 +247,15 @@ class PerceptionNode(LifecycleNode):
     def _camera_pose(self, answer: Answer) -> CameraPose | None:
         """Return where the camera was, for a sample of an answer; None where that is not known."""
         parameters = self._parameter_values.now()
+        if not parameters.target_frame or answer.frame is None:
+            return None
         pose = camera_pose(parameters)
-        return None if pose is None else CameraPose(parameters.target_frame, pose)
+        if pose is None:
+            camera, stamp_ns = answer.frame.frame_id, answer.frame.stamp_ns
+            pose = self._transforms.lookup(
+                parameters.target_frame, camera, stamp_ns, 0.0, lambda: False
+            )
+        return CameraPose(parameters.target_frame, pose)
 
     def _now_ns(self) -> int:
         return int(self.get_clock().now().nanoseconds)

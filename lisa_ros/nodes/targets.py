@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 
 from lisa_ros.geometry import lift_mask, split_mask, transform_target
 from lisa_ros.nodes.answers import FoundTarget
+from lisa_ros.nodes.transforms import TargetFrame
 from lisa_ros.types import (
     BoolArray,
     Float64Array,
@@ -44,24 +46,26 @@ def find_targets(
     return targets, len(parts) <= max_targets
 
 
-def are_located(targets: tuple[FoundTarget, ...]) -> bool:
-    """Whether any target has a position."""
-    return any(isinstance(target.lifted, Target3D) for target in targets)
+def in_frame(
+    targets: tuple[FoundTarget, ...],
+    frame: RgbdFrame,
+    target_frame: TargetFrame | None,
+    should_stop: Callable[[], bool],
+) -> tuple[tuple[FoundTarget, ...], str]:
+    """Return targets of a frame where they are wanted, and the name of the frame they are in then.
 
-
-def moved(
-    targets: tuple[FoundTarget, ...], T_target_camera: Float64Array
-) -> tuple[FoundTarget, ...]:
-    """Return the targets with positions, covariances, boxes and normals in another frame.
-
-    T_target_camera: f64[4,4]. Raises TransformError where it is not rigid.
+    Positions, covariances, boxes and normals of the camera's optical frame become those in
+    target_frame at the stamp of the image; None: they stay. Raises TransformError where nobody
+    knows the way, or earlier where should_stop says so.
     """
-    return tuple(
-        dataclasses.replace(target, lifted=transform_target(T_target_camera, target.lifted))
-        if isinstance(target.lifted, Target3D)
-        else target
-        for target in targets
-    )
+    if target_frame is None:
+        return targets, frame.frame_id
+    if any(isinstance(target.lifted, Target3D) for target in targets):
+        T_target_camera = target_frame.source.lookup(
+            target_frame.frame_id, frame.frame_id, frame.stamp_ns, target_frame.wait_s, should_stop
+        )
+        targets = tuple(_moved(target, T_target_camera) for target in targets)
+    return targets, target_frame.frame_id
 
 
 def lifted(mask: BoolArray, frame: RgbdFrame) -> Target3D | NoDepth:
@@ -69,3 +73,9 @@ def lifted(mask: BoolArray, frame: RgbdFrame) -> Target3D | NoDepth:
     if frame.depth_m is None or frame.intrinsics is None:
         return NoDepth("the camera gives no depth", depth_coverage=0.0, mask_px=int(mask.sum()))
     return lift_mask(mask, frame.depth_m, frame.intrinsics, rays=frame.rays)
+
+
+def _moved(target: FoundTarget, T_target_camera: Float64Array) -> FoundTarget:
+    if isinstance(target.lifted, NoDepth):
+        return target
+    return dataclasses.replace(target, lifted=transform_target(T_target_camera, target.lifted))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -123,6 +124,37 @@ class Tf2Poses:
             else:
                 return _matrix(found.transform)
             time.sleep(min(_POLL_S, wait_s))
+
+
+class OnDemand:
+    """A source that is opened with the first question, by whatever thread asks it.
+
+    Whoever has a fixed pose needs neither tf2 nor the traffic on its topics. open_source: may raise
+    TransformsUnavailableError, again and again.
+    """
+
+    def __init__(self, open_source: Callable[[], TransformSource]) -> None:
+        self._open_source = open_source
+        self._lock = threading.Lock()
+        self._source: TransformSource | None = None
+
+    def open(self) -> TransformSource:
+        """Return the source."""
+        with self._lock:
+            if self._source is None:
+                self._source = self._open_source()
+            return self._source
+
+    def lookup(
+        self,
+        target_frame: str,
+        camera_frame: str,
+        stamp_ns: int,
+        wait_s: float,
+        should_stop: Callable[[], bool],
+    ) -> Float64Array:
+        """Look it up there; raises as that does, or as opening it does."""
+        return self.open().lookup(target_frame, camera_frame, stamp_ns, wait_s, should_stop)
 
 
 def require_tf2() -> None:

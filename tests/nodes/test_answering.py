@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,9 @@ from fakes import FakeSegmenter
 
 from lisa_ros.errors import DepthError, InstructionTooLongError, TransformError
 from lisa_ros.geometry import lift_mask
-from lisa_ros.nodes.answering import Answerer, AnswerSettings, TargetFrame
+from lisa_ros.nodes.answering import Answerer, AnswerSettings
 from lisa_ros.nodes.answers import Answer, NoFrame, Request, Stage, StopSignal
+from lisa_ros.nodes.transforms import FixedPose, TargetFrame
 from lisa_ros.types import NoDepth, RgbdFrame, Segmentation, Status, Target3D
 
 
@@ -126,11 +128,76 @@ def test_max_targets() -> None:
 def test_target_frame() -> None:
     T_base_camera = np.eye(4)
     T_base_camera[:3, 3] = (1.0, 2.0, 3.0)
-    settings = dataclasses.replace(SETTINGS, target_frame=TargetFrame("base", T_base_camera))
+    settings = dataclasses.replace(
+        SETTINGS, target_frame=TargetFrame("base", FixedPose(T_base_camera), 0.0)
+    )
     here, there = ask("the red box"), ask("the red box", settings=settings)
     assert there.frame_id == "base"
     moved = there.targets[0].lifted.position - here.targets[0].lifted.position
     np.testing.assert_allclose(moved, (1.0, 2.0, 3.0))
+
+
+class NoTransforms:
+    """Knows no way from anywhere to anywhere; counts how often it is asked."""
+
+    def __init__(self, stop: StopSignal | None = None) -> None:
+        self.asked: list[tuple[str, str, int, float]] = []
+        self._stop = stop
+
+    def lookup(
+        self,
+        target_frame: str,
+        camera_frame: str,
+        stamp_ns: int,
+        wait_s: float,
+        should_stop: Callable[[], bool],
+    ) -> Any:
+        self.asked.append((target_frame, camera_frame, stamp_ns, wait_s))
+        if self._stop is not None:
+            self._stop.stop(Status.CANCELED, "replaced")
+            assert should_stop()
+        raise TransformError("nobody publishes 'base'")
+
+
+@pytest.mark.parametrize(
+    ("instruction", "status", "n_asked"),
+    [
+        ("the red box", Status.TRANSFORM_FAILED, 1),
+        ("the blue box", Status.NO_DEPTH, 0),
+        ("the green box", Status.NOT_FOUND, 0),
+    ],
+)
+def test_missing_transform_fails_only_where_there_is_a_position(
+    instruction: str, status: Status, n_asked: int
+) -> None:
+    source = NoTransforms()
+    settings = dataclasses.replace(SETTINGS, target_frame=TargetFrame("base", source, 0.3))
+    answer = ask(instruction, settings=settings)
+    assert answer.status == status
+    assert source.asked == [("base", "camera", 42, 0.3)] * n_asked
+    if n_asked:
+        assert (answer.targets, answer.error_code) == ((), TransformError.code)
+        assert "nobody publishes 'base'" in answer.reason
+
+
+def test_stop_while_waiting_for_a_transform_is_no_failure_of_it() -> None:
+    stop = StopSignal()
+    target_frame = TargetFrame("base", NoTransforms(stop), 60.0)
+    settings = dataclasses.replace(SETTINGS, target_frame=target_frame)
+    answer = ask("the red box", settings=settings, stop_signal=stop)
+    assert (answer.status, answer.reason) == (Status.CANCELED, "replaced")
+
+
+def test_mask_over_two_objects_is_two_targets() -> None:
+    frame = make_frame()
+    frame.image[45:55, 50:60] = frame.image[20, 50]  # the colour of the red box
+    answer = ask("the red boxes", frame)
+    assert [target.target_id for target in answer.targets] == [1, 2]
+    assert answer.reason.startswith("2 of 2 targets located.")
+    settings = dataclasses.replace(SETTINGS, max_targets=1)
+    answer = ask("the red boxes", frame, settings=settings)
+    assert len(answer.targets) == 1
+    assert "more than max_targets (1)" in answer.reason
 
 
 def test_stale_input_passes_the_reason_on() -> None:
@@ -213,7 +280,7 @@ def test_stop_while_lifting_still_counts(monkeypatch: pytest.MonkeyPatch) -> Non
         stop.stop(Status.TIMEOUT, "late")
         return lift_mask(*args, **options)
 
-    monkeypatch.setattr("lisa_ros.nodes.answering.lift_mask", lift_slowly)
+    monkeypatch.setattr("lisa_ros.nodes.targets.lift_mask", lift_slowly)
     answer = ask("the red box", stop_signal=stop)
     assert (answer.status, answer.reason, answer.targets) == (Status.TIMEOUT, "late", ())
 

@@ -11,11 +11,13 @@ import pytest
 import yaml
 
 from lisa_ros.errors import ConfigurationError, TransformError
+from lisa_ros.nodes import transforms
 from lisa_ros.nodes.parameter_rules import camera_pose, changed, conflict, refusal, unknown
 from lisa_ros.nodes.parameters import Change, PerceptionParameters, specifications
 
 REPOSITORY = Path(__file__).parents[2]
 YAML = REPOSITORY / "config" / "perception.yaml"
+IDENTITY = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0)
 
 
 def test_yaml_lists_every_parameter_with_its_default() -> None:
@@ -76,7 +78,19 @@ def test_values_of_rclpy_become_those_of_the_dataclass() -> None:
 
 def test_values_that_cannot_work_together_are_named() -> None:
     assert conflict(PerceptionParameters()) is None
-    assert "camera_to_target" in conflict(PerceptionParameters(target_frame="base"))
+
+
+@pytest.mark.parametrize("is_installed", [False, True])
+def test_target_frame_without_a_fixed_pose_needs_tf2(
+    monkeypatch: pytest.MonkeyPatch, is_installed: bool
+) -> None:
+    monkeypatch.setattr(
+        transforms.importlib.util, "find_spec", lambda name: object() if is_installed else None
+    )
+    reason = conflict(PerceptionParameters(target_frame="base"))
+    assert (reason is None) == is_installed
+    assert reason is None or ("tf2_ros" in reason and "camera_to_target" in reason)
+    assert conflict(PerceptionParameters(target_frame="base", camera_to_target=IDENTITY)) is None
 
 
 def test_unknown_names_come_with_a_likely_one() -> None:
@@ -92,13 +106,13 @@ def test_what_belongs_to_the_loaded_model_waits_for_cleanup() -> None:
     assert refusal("use_sim_time", True, configured=True) is None
 
 
-def test_target_frame_needs_its_transform() -> None:
+def test_fixed_pose_of_the_camera() -> None:
     assert camera_pose(PerceptionParameters()) is None
+    assert camera_pose(PerceptionParameters(camera_to_target=IDENTITY)) is None
+    assert camera_pose(PerceptionParameters(target_frame="base")) is None
     pose = (1.0, 2.0, 3.0, 0.0, 0.0, 0.0, 1.0)
     given = PerceptionParameters(target_frame="base", camera_to_target=pose)
     np.testing.assert_allclose(camera_pose(given)[:3, 3], (1.0, 2.0, 3.0))
-    with pytest.raises(ConfigurationError, match="camera_to_target is not set"):
-        camera_pose(PerceptionParameters(target_frame="base"))
     for pose in ((0.0,) * 7, (float("nan"), *(0.0,) * 5, 1.0)):
         with pytest.raises((ConfigurationError, TransformError)):
             camera_pose(PerceptionParameters(target_frame="base", camera_to_target=pose))

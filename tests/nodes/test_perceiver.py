@@ -16,13 +16,14 @@ from builtin_interfaces.msg import Time
 from moody_segmenter import MoodySegmenter
 from std_msgs.msg import Header
 
-from lisa_ros.errors import CheckpointNotFoundError
+from lisa_ros.errors import CheckpointNotFoundError, TransformsUnavailableError
 from lisa_ros.nodes.answers import Answer, Request, StopSignal
 from lisa_ros.nodes.conversions import NO_MODEL, ModelFacts
 from lisa_ros.nodes.images import message_from_array
 from lisa_ros.nodes.parameters import PerceptionParameters
 from lisa_ros.nodes.perceiver import Perceiver
 from lisa_ros.nodes.segmenters import SetUp
+from lisa_ros.nodes.transforms import OnDemand, TransformSource
 from lisa_ros.types import Status
 
 # Of colour alone, so that one message makes a frame.
@@ -35,9 +36,18 @@ def load(parameters: PerceptionParameters, on_step: Callable[[str], None]) -> Se
     return lambda now: MoodySegmenter(now.found_threshold)
 
 
+def no_tf2() -> TransformSource:
+    raise TransformsUnavailableError("no tf2 here")
+
+
 @pytest.fixture
 def perceiver() -> Perceiver:
-    return Perceiver(load, resolve=lambda name: f"/lisa/{name}", now_ns=time.time_ns)
+    return Perceiver(
+        load,
+        resolve=lambda name: f"/lisa/{name}",
+        now_ns=time.time_ns,
+        transforms=OnDemand(no_tf2),
+    )
 
 
 def ask(perceiver: Perceiver, parameters: PerceptionParameters, session: str = "") -> Answer:
@@ -83,3 +93,11 @@ def test_freed_or_never_loaded_it_holds_nothing(perceiver: Perceiver) -> None:
     perceiver.load(PARAMETERS)
     perceiver.free()
     assert (perceiver.camera, perceiver.facts) == (None, NO_MODEL)
+
+
+def test_tf2_is_opened_before_loading_and_only_where_it_is_needed(perceiver: Perceiver) -> None:
+    moving = dataclasses.replace(PARAMETERS, target_frame="base")
+    with pytest.raises(TransformsUnavailableError, match="no tf2 here"):
+        perceiver.load(moving)
+    assert perceiver.camera is None
+    perceiver.load(dataclasses.replace(moving, camera_to_target=(0.0,) * 6 + (1.0,)))

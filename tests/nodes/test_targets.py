@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
 
 from lisa_ros.geometry import make_transform
-from lisa_ros.nodes.targets import are_located, find_targets, moved
+from lisa_ros.nodes.targets import find_targets, in_frame
+from lisa_ros.nodes.transforms import FixedPose, TargetFrame
 from lisa_ros.types import BoolArray, Intrinsics, NoDepth, RgbdFrame, Segmentation, Target3D
 
 INTRINSICS = Intrinsics(fx=100.0, fy=100.0, cx=39.5, cy=29.5, width=80, height=60)
@@ -55,7 +54,7 @@ def test_one_mask_over_two_objects_is_two_targets(depth: bool) -> None:
     ]
     np.testing.assert_array_equal(targets[0].mask, LEFT)
     np.testing.assert_array_equal(targets[1].mask, RIGHT)
-    assert are_located(targets) == depth
+    assert all(isinstance(t.lifted, Target3D) for t in targets) == depth
     if depth:
         assert [t.lifted.position[2] for t in targets] == [1.0, 0.5]
         assert all(t.lifted.depth_coverage == 1.0 for t in targets)
@@ -92,16 +91,17 @@ def test_target_without_depth_is_one_all_the_same() -> None:
     targets, _ = find_targets(scene, answer(LEFT | RIGHT), "boxes", 8)
     assert isinstance(targets[0].lifted, Target3D)
     assert isinstance(targets[1].lifted, NoDepth)
-    assert are_located(targets)
 
 
-def test_moving_turns_everything_but_the_mask() -> None:
+def test_wanted_in_another_frame_everything_moves_but_the_mask() -> None:
     scene = frame()
     scene.depth_m[RIGHT] = np.nan
     targets, _ = find_targets(scene, answer(LEFT | RIGHT), "boxes", 8)
     half = np.sqrt(0.5)
     T_base_camera = make_transform(np.array([1.0, 2.0, 3.0]), np.array([0.0, 0.0, half, half]))
-    there = moved(targets, T_base_camera)
+    wanted = TargetFrame("base", FixedPose(T_base_camera), 0.0)
+    there, frame_id = in_frame(targets, scene, wanted, lambda: False)
+    assert frame_id == "base"
     before, after = targets[0].lifted, there[0].lifted
     x, y, z = before.position
     np.testing.assert_allclose(after.position, (1.0 - y, 2.0 + x, 3.0 + z))
@@ -111,4 +111,9 @@ def test_moving_turns_everything_but_the_mask() -> None:
     np.testing.assert_allclose(after.extent, before.extent[[1, 0, 2]], atol=1e-9)
     assert after.distance_m == before.distance_m
     np.testing.assert_array_equal(there[0].mask, targets[0].mask)
-    assert there[1] == dataclasses.replace(targets[1])
+    assert there[1] is targets[1]
+
+
+def test_wanted_in_no_other_frame_nothing_moves() -> None:
+    targets, _ = find_targets(frame(), answer(LEFT), "box", 8)
+    assert in_frame(targets, frame(), None, lambda: False) == (targets, "camera")

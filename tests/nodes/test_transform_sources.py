@@ -14,7 +14,7 @@ import pytest
 
 from lisa_ros.errors import TransformError, TransformsUnavailableError
 from lisa_ros.nodes import transforms
-from lisa_ros.nodes.transforms import FixedPose, Tf2Poses, listen, require_tf2
+from lisa_ros.nodes.transforms import FixedPose, OnDemand, Tf2Poses, listen, require_tf2
 
 STAMP_NS = 12_000_000_345
 
@@ -123,6 +123,21 @@ def test_transform_that_is_none_is_refused() -> None:
 def test_fixed_pose_holds_at_any_time() -> None:
     pose = np.eye(4)
     assert FixedPose(pose).lookup("base", "camera", 0, 0.0, lambda: True) is pose
+
+
+def test_source_on_demand_is_opened_by_the_first_question_and_once() -> None:
+    opened: list[FixedPose] = []
+
+    def open_source() -> FixedPose:
+        opened.append(FixedPose(np.eye(4)))
+        return opened[-1]
+
+    source = OnDemand(open_source)
+    assert not opened
+    for _ in range(2):
+        assert source.lookup("base", "camera", 0, 0.0, lambda: False) is opened[0].T_target_camera
+    assert source.open() is opened[0]
+    assert len(opened) == 1
 
 
 def test_missing_tf2_names_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
