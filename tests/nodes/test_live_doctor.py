@@ -6,7 +6,6 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -75,13 +74,13 @@ def test_publishers_that_cannot_be_heard(
     robot: RobotClient, start_node: StartNode, tmp_path: Path
 ) -> None:
     publisher = robot.node.create_publisher(Image, "/deaf/image", qos_profile_sensor_data)
-    parameters: dict[str, Any] = {
-        "model": "fake",
-        "qos_overrides./deaf/image.subscription.reliability": "reliable",
-    }
-    process = start_node(
-        "deaf", FAKE_PERCEPTION, "--ros-args", "-r", "__ns:=/deaf", "--", **parameters
+    overrides = tmp_path / "qos.yaml"
+    overrides.write_text(
+        "/**:\n  ros__parameters:\n    qos_overrides:\n      /deaf/image:\n"
+        "        subscription:\n          reliability: reliable\n"
     )
+    arguments = ("--ros-args", "-r", "__ns:=/deaf", "--params-file", str(overrides))
+    process = start_node("deaf", FAKE_PERCEPTION, *arguments, model="fake")
 
     def is_told() -> bool:
         status = status_of(robot, "/deaf/perception: camera")
