@@ -110,8 +110,12 @@ class Camera:
                     frame = self._decoder.decode(found.messages)
             except LisaError as error:
                 self._reject(found, error)
+                if should_stop():
+                    return NoFrame(str(error))
                 failure = error
                 deadline_s = min(deadline_s, time.monotonic() + _SECOND_CHANCE_S)
+                if time.monotonic() >= deadline_s:
+                    raise
             else:
                 with self._changed:
                     for arrivals in self._arrivals.values():

@@ -289,6 +289,28 @@ def test_camera_that_only_sends_rubbish_does_not_use_up_the_wait() -> None:
     assert camera.states()["camera_info"].problem == ""
 
 
+def test_endless_rubbish_does_not_keep_it_busy_for_ever() -> None:
+    stamps_s = iter(NOW_S + number / 1000 for number in range(10**6))
+
+    class Broken(FrameDecoder):
+        def decode(self, messages: Any) -> RgbdFrame:
+            fill(camera, next(stamps_s))  # the next one is there before this one has failed
+            raise DepthError("broken")
+
+    camera = Camera(
+        TOPICS,
+        Broken(rectified=False, aligner=DepthAligner()),
+        sync_slop_s=0.0,
+        sync_queue_size=2,
+        now_ns=lambda: int(NOW_S * 1e9),
+    )
+    fill(camera, next(stamps_s))
+    with pytest.raises(DepthError, match="broken"):
+        camera.wait_for_frame(1e6, 3600.0, should_stop=lambda: False)
+    found = camera.wait_for_frame(1e6, 3600.0, should_stop=lambda: True)
+    assert isinstance(found, NoFrame)
+
+
 def test_stop_is_no_failure() -> None:
     camera = make_camera()
     camera.add("image", changed(image(NOW_S), data=[]))
