@@ -5,6 +5,7 @@ from lisa_ros.geometry.depth import depth_noise_m, depth_to_metres
 from lisa_ros.geometry.distortion import LensDistortion
 from lisa_ros.geometry.lifting import lift_mask
 from lisa_ros.geometry.projection import deproject, pixel_rays, project, ray_grid
+from lisa_ros.geometry.registration import DepthRegistration, resample_depth, scaled_intrinsics
 from lisa_ros.geometry.splitting import split_mask
 from lisa_ros.geometry.transforms import (
     invert_transform,
@@ -21,6 +22,7 @@ from lisa_ros.geometry.transforms import (
 __all__ = [
     "CameraInfo",
     "CameraModel",
+    "DepthRegistration",
     "LensDistortion",
     "RegionOfInterest",
     "camera_model",
@@ -35,6 +37,8 @@ __all__ = [
     "project",
     "quaternion_to_matrix",
     "ray_grid",
+    "resample_depth",
+    "scaled_intrinsics",
     "split_mask",
     "surface_rotation",
     "transform_covariance",

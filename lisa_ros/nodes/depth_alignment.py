@@ -12,8 +12,8 @@ from collections.abc import Callable
 import numpy as np
 
 from lisa_ros.errors import DepthError, TransformError
-from lisa_ros.geometry import CameraModel
-from lisa_ros.geometry.registration import (
+from lisa_ros.geometry import (
+    CameraModel,
     DepthRegistration,
     resample_depth,
     scaled_intrinsics,

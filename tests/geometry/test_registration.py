@@ -10,14 +10,16 @@ from hypothesis import strategies as st
 from lisa_ros.errors import DepthError, TransformError
 from lisa_ros.geometry import (
     CameraModel,
+    DepthRegistration,
     LensDistortion,
     invert_transform,
     make_transform,
     project,
     ray_grid,
+    resample_depth,
+    scaled_intrinsics,
     transform_points,
 )
-from lisa_ros.geometry.registration import DepthRegistration, resample_depth, scaled_intrinsics
 from lisa_ros.types import Float32Array, Float64Array, Intrinsics
 
 
