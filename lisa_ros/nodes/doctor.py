@@ -91,7 +91,7 @@ class DoctorClient(Node):
                 "It hangs, or is just starting: look at its log, or wait longer (--wait).",
             )
         for part, status in said.items():
-            yield diagnosis_of(part, status)
+            yield diagnosis_of(f"{path} {part}", status)
 
     def _others(self) -> list[tuple[str, str]]:
         own = self.get_name()
@@ -107,11 +107,11 @@ class DoctorClient(Node):
                 self.statuses[status.name] = status
 
 
-def diagnosis_of(part: str, status: DiagnosticStatus) -> Diagnosis:
-    """Return what a part of the node says about itself; its message has the cure in it."""
+def diagnosis_of(subject: str, status: DiagnosticStatus) -> Diagnosis:
+    """Return what a part of a node says about itself; its message has the cure in it."""
     details = tuple(f"{value.key}: {value.value}" for value in status.values if value.value)
     severity = _SEVERITIES.get(status.level, Severity.BROKEN)
-    return Diagnosis(severity, part, status.message, details=details)
+    return Diagnosis(severity, subject, status.message, details=details)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -27,8 +27,8 @@ def wiring(node: Any, name: str, namespace: str) -> Iterator[Diagnosis]:
     inputs = [topic for topic, types in subscribed if _CAMERA_TYPES & set(types)]
     if not inputs:
         yield warning(
-            "inputs",
-            f"{_path(namespace, name)} listens to no camera",
+            f"{_path(namespace, name)} inputs",
+            "it listens to no camera",
             "It does once it is active: see its state above.",
         )
     for topic in inputs:

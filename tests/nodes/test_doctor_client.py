@@ -109,7 +109,7 @@ def test_a_listener_that_cannot_hear_the_node(graph: Graph) -> None:
 
 def test_a_node_without_camera_topics(graph: Graph) -> None:
     del graph.subscribers["/lisa/image"]
-    assert findings(graph)["inputs"][0] is Severity.WARNING
+    assert findings(graph)["/lisa/perception inputs"][0] is Severity.WARNING
 
 
 @pytest.mark.parametrize(

@@ -60,14 +60,14 @@ def test_a_node_that_is_well(robot: RobotClient, camera: RedBoxCamera, tmp_path:
     wait_until(lambda: status_of(robot, "/lisa/perception: camera"), "diagnostics")
     code, found = look(tmp_path)
     assert code == 0, found
-    assert found["camera"].finding == "frames arrive"
-    details = "\n".join(found["camera"].details)
+    assert found["/lisa/perception camera"].finding == "frames arrive"
+    details = "\n".join(found["/lisa/perception camera"].details)
     for fact in ("image rate [Hz]: ", "depth unmatched: ", "camera_info offset [s]: ",
                  "image publishers: /lisa/robot", "image lost on the way: "):  # fmt: skip
         assert fact in details, details
     assert found["input /lisa/image"].severity is Severity.OK
-    assert "FOUND: " in "\n".join(found["answers"].details)
-    assert "memory, resident [MiB]" in "\n".join(found["model"].details)
+    assert "FOUND: " in "\n".join(found["/lisa/perception answers"].details)
+    assert "memory, resident [MiB]" in "\n".join(found["/lisa/perception model"].details)
 
 
 def test_publishers_that_cannot_be_heard(
