@@ -122,7 +122,8 @@ class PerceptionParameters:
     session: str = _parameter(
         "",
         "Conversation that instructions by topic belong to: earlier ones about the same view are "
-        "remembered. Empty: each stands alone.",
+        "remembered. A model that was not trained on conversations, such as lisa-tiny, answers "
+        "less well with them. Empty: each stands alone.",
         change=Change.ANY_TIME,
     )
     max_targets: int = _parameter(
