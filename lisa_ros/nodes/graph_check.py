@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from lisa_ros.diagnosis import Diagnosis, broken, ok, warning
+from lisa_ros.nodes.frame_decoding import DEPTH_CAMERA_INFO
 from lisa_ros.nodes.topic_publishers import TopicPublishers, compare
 
 _CAMERA_TYPES = frozenset(
@@ -45,6 +46,8 @@ def _input(node: Any, topic: str, name: str, namespace: str) -> Diagnosis:
         publishers |= dict.fromkeys(seen.names)
         unheard |= dict.fromkeys(seen.unheard)
     subject = f"input {topic}"
+    if not publishers and topic.rpartition("/")[2] == DEPTH_CAMERA_INFO:
+        return ok(subject, "nobody publishes it; only depth that is not registered needs it")
     if not publishers:
         return warning(
             subject,

@@ -92,6 +92,14 @@ def test_an_input_that_nobody_publishes(graph: Graph) -> None:
     assert findings(graph)["input /lisa/image"] == (Severity.WARNING, "nobody publishes it")
 
 
+def test_an_input_that_few_cameras_need_is_not_missed(graph: Graph) -> None:
+    ours = end("perception", "sensor_msgs/msg/CameraInfo", HASTY)
+    graph.subscribers["/lisa/depth_camera_info"] = [ours]
+    severity, words = findings(graph)["input /lisa/depth_camera_info"]
+    assert severity is Severity.OK
+    assert "depth that is not registered" in words
+
+
 def test_an_input_that_cannot_be_heard(graph: Graph) -> None:
     graph.subscribers["/lisa/image"] = [end("perception", IMAGE, RELIABLE)]
     graph.publishers["/lisa/image"] = [end("camera", IMAGE, HASTY)]
