@@ -48,7 +48,8 @@ class Moment:
 
     def mask(self, target_id: int) -> BoolArray:
         """bool[H,W], the visible pixels of an object."""
-        return self.instances == target_id
+        visible: BoolArray = self.instances == target_id
+        return visible
 
 
 class MovingRoom:
@@ -101,7 +102,8 @@ class MovingRoom:
     def _target_centre(self) -> Float64Array:
         """f64[3] m in the world, of the bounds of the target where it stands."""
         points = np.concatenate(self._target.world_corners()).reshape(-1, 3)
-        return (points.min(axis=0) + points.max(axis=0)).astype(np.float64) / 2
+        middle: Float64Array = (points.min(axis=0) + points.max(axis=0)).astype(np.float64) / 2
+        return middle
 
     def _scene_at(self, phase: float) -> Scene:
         if self.motion == "object":

@@ -49,5 +49,6 @@ def _histogram(values: Float32Array, low: float, high: float, bins: int) -> Floa
     counts = np.bincount(lower, 1 - share, bins) + np.bincount(lower + 1, share, bins)
     # Smoothed, so that the narrow peak of a plain surface may move by a bin.
     padded = np.pad(counts, 1, mode="edge")
-    smooth: Float64Array = (padded[:-2] + 2 * padded[1:-1] + padded[2:]) / 4
-    return smooth / smooth.sum()
+    smooth = (padded[:-2] + 2 * padded[1:-1] + padded[2:]) / 4
+    shares: Float64Array = smooth / smooth.sum()
+    return shares

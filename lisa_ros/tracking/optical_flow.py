@@ -33,7 +33,8 @@ class Pyramid:
 
 def pyramid_of(image: UInt8Array) -> Pyramid:
     """Return the pyramid of u8[H,W,3] RGB."""
-    levels = [image.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)]
+    grey: Float32Array = image.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
+    levels = [grey]
     while len(levels) < _LEVELS and min(levels[-1].shape) >= 2 * _MIN_SIDE_PX:
         fine = levels[-1]
         height, width = fine.shape[0] // 2 * 2, fine.shape[1] // 2 * 2
@@ -128,4 +129,5 @@ def _sampled(image: Float32Array, places: Float64Array) -> Float32Array:
 
 
 def _without_mean(windows: Float32Array) -> Float32Array:
-    return windows - windows.mean(axis=1, keepdims=True)
+    centred: Float32Array = windows - windows.mean(axis=1, keepdims=True)
+    return centred
