@@ -1,18 +1,21 @@
-"""Which pixels of a mask lie on one connected surface.
+"""Which pixels of a mask lie on one object, as far as a depth image can tell.
 
-Two measured pixels that follow each other in a row or a column are connected when the step between
-their depths is one that a surface makes (`gap_m`, which also tells layers apart in lifting).
-Between them there may be pixels that say nothing against it: pixels of the mask without depth, and
-whatever is nearer and so hides the surface. A pixel that is farther shows that the surface ends.
+First surfaces: two measured pixels that follow each other in a row or a column are connected when
+the step between their depths is one that a surface makes (`gap_m`, which also tells layers apart in
+lifting). Between them there may be pixels of the mask without depth. Pixels beside a jump of depth
+connect nothing: cameras mix foreground and background there, and a chain of such flying pixels
+would lead from one object to the next. They join the surface that is closest to them afterwards.
 
-Pixels beside a jump of depth connect nothing: cameras mix foreground and background there, and a
-chain of such flying pixels would lead from one object to the next. They join the surface that is
-closest to them afterwards.
+Then objects: a bowl's rim is a surface apart from its inside, and whatever stands before an object
+cuts it in two. A mask is made for one thing more often than for several, so that two surfaces are
+one object unless something shows the contrary: either they are further apart than the larger of
+them is big, or the background is seen between them. What stands behind a solid thing is further
+away than that thing is deep, and it is rarely deeper than it is wide.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -26,21 +29,19 @@ LabelArray = npt.NDArray[np.intp]
 OUTSIDE = -1
 # Over pixels that show no depth of it, a surface is followed up to 45 degrees.
 _BRIDGE_SLOPE = 1.0
+# What is further from an object than this times its size (the root of its area) is another one.
+_REACH_SIZES = 1.0
 
 
-def connected_surfaces(
+def connected_objects(
     mask: BoolArray, z: Float64Array, focal_px: float, *, apart: BoolArray | None = None
 ) -> LabelArray:
-    """Label each pixel of a mask with its surface: intp[h,w], 0..n-1, OUTSIDE beyond the mask.
+    """Label each pixel of a mask with its object: intp[h,w], 0..n-1, OUTSIDE beyond the mask.
 
     mask: bool[h,w], not empty. z: f64[h,w] depths in metres, inside and outside of the mask, NaN
     where nothing was measured. A part of the mask that touches no surface is labelled by itself; so
     without any depth the labels are the mask's 4-connected components. apart: bool[h,w], pixels of
     the mask that connect nothing and join what is closest to them, as those beside a jump do.
-
-    Surfaces that continue each other behind something nearer are one, if it is no wider, px, than
-    the smaller of them (the root of its area): more of it is then seen than guessed. Nothing shows
-    whether they are two objects in line.
     """
     rows = _Lines.along_rows(mask, z, focal_px)
     columns = rows.transposed()
@@ -52,7 +53,10 @@ def connected_surfaces(
         edge[links.first[links.jumps]] = True
         edge[links.second[links.jumps]] = True
     smooth = measured & ~edge.reshape(mask.shape)
-    labels = _linked(smooth, rows.links(smooth), columns.links(smooth.T).transposed(mask.shape))
+    labels = np.full(mask.shape, OUTSIDE, np.intp)
+    if smooth.any():
+        links = rows.links(smooth), columns.links(smooth.T).transposed(mask.shape)
+        labels[smooth] = _objects(smooth, (z[smooth] / focal_px) ** 2, *links)
     # Along its surface first, or the corner of an edge would join what is straight beside it.
     labels = _spread(labels, mask, z, focal_px, rows.gap)
     labels = _spread(labels, mask, z, focal_px, np.full(mask.shape, np.inf))
@@ -63,52 +67,51 @@ def connected_surfaces(
 class _Links:
     """Pairs of measured pixels that follow each other in a line, whatever is between them.
 
-    first, second: intp[N-1], flat indices. span_px: from the one to the other. Of each pair at most
-    one is true: jumps (only the mask between them, and no surface holds both), joined (only the
-    mask between them, and one surface holds both), hidden (the same behind what is not the mask).
+    first, second: intp[N-1], flat indices. distance_m: from the one to the other. jumps: no surface
+    holds both, though there is nothing but the mask between them. joined: one surface holds both.
+    open: nothing between them shows that what they lie on are two objects.
     """
 
     first: IndexArray
     second: IndexArray
-    span_px: IndexArray
+    distance_m: Float64Array
     jumps: BoolArray
     joined: BoolArray
-    hidden: BoolArray
+    open: BoolArray
 
     def transposed(self, shape: tuple[int, ...]) -> _Links:
         """Give the links of a transposed image the indices of the image itself, of this shape."""
         height, width = shape
         first, second = ((at % height) * width + at // height for at in (self.first, self.second))
-        return _Links(first, second, self.span_px, self.jumps, self.joined, self.hidden)
+        return replace(self, first=first, second=second)
 
 
 @dataclass(frozen=True)
 class _Lines:
     """An image whose rows are looked along.
 
-    mask: bool[h,w]. z: f64[h,w]. gap: f64[h,w], the step that is a jump. passable_from: f64[h,w],
-    the depth from which on a surface can pass at this pixel without being seen. pixel: the size of
-    a pixel at 1 m.
+    mask: bool[h,w]. z: f64[h,w]. gap: f64[h,w], the step that is a jump. in_mask, beside: f64[h,w],
+    the depths that measured pixels of the mask and beside it have at least and at most, -inf for
+    the others. pixel: its size at 1 m.
     """
 
     mask: BoolArray
     z: Float64Array
     gap: Float64Array
-    passable_from: Float64Array
+    in_mask: Float64Array
+    beside: Float64Array
     pixel: float
 
     @classmethod
     def along_rows(cls, mask: BoolArray, z: Float64Array, focal_px: float) -> _Lines:
-        gap = gap_m(z, focal_px)
-        # A pixel of the mask may be the surface itself. One beside the mask is not, so that it must
-        # be clearly nearer; without depth it may be the background.
-        measured = np.where(mask, z - gap, z + gap)
-        passable_from = np.where(np.isnan(z), np.where(mask, -np.inf, np.inf), measured)
-        return cls(mask, z, gap, passable_from, 1 / focal_px)
+        gap, measured = gap_m(z, focal_px), np.isfinite(z)
+        in_mask = np.where(mask & measured, z - gap, -np.inf)
+        beside = np.where(~mask & measured, z + gap, -np.inf)
+        return cls(mask, z, gap, in_mask, beside, 1 / focal_px)
 
     def transposed(self) -> _Lines:
-        turned = (self.mask.T, self.z.T, self.gap.T, self.passable_from.T)
-        return _Lines(*(np.ascontiguousarray(each) for each in turned), pixel=self.pixel)
+        turned = (self.mask.T, self.z.T, self.gap.T, self.in_mask.T, self.beside.T)
+        return _Lines(*map(np.ascontiguousarray, turned), pixel=self.pixel)
 
     def links(self, nodes: BoolArray) -> _Links:
         """Look at each node bool[h,w] and the one that follows it."""
@@ -117,56 +120,62 @@ class _Lines:
         span = second - first
         same_row = first // nodes.shape[1] == second // nodes.shape[1]
         z, gap = self.z.ravel()[at], self.gap.ravel()[at]
-        nearer = np.minimum(z[:-1], z[1:])
-        reach = np.maximum(
-            np.minimum(gap[:-1], gap[1:]), span * (_BRIDGE_SLOPE * self.pixel) * nearer
-        )
-        smooth = np.abs(z[1:] - z[:-1]) <= reach
-        passable, inside = np.ones(len(first), np.bool_), np.ones(len(first), np.bool_)
-        apart = np.flatnonzero(span > 1)
-        if len(apart):
-            between = np.column_stack([first[apart] + 1, second[apart]]).ravel()
-            limit = np.maximum.reduceat(self.passable_from.ravel(), between)[::2]
-            passable[apart] = limit <= nearer[apart]
-            inside[apart] = np.logical_and.reduceat(self.mask.ravel(), between)[::2]
-        through = same_row & smooth & passable
+        step, nearer = np.abs(z[1:] - z[:-1]), np.minimum(z[1:], z[:-1])
+        aside = span * self.pixel * nearer
+        smooth = step <= np.maximum(np.minimum(gap[1:], gap[:-1]), _BRIDGE_SLOPE * aside)
+        inside, is_open = same_row.copy(), same_row.copy()
+        between = np.flatnonzero(same_row & (span > 1))
+        if len(between):
+            inside[between], is_open[between] = self._between(
+                first[between], second[between], nearer[between], nearer[between] + step[between]
+            )
         return _Links(
             first,
             second,
-            span,
-            jumps=same_row & inside & ~smooth,
-            joined=through & inside,
-            hidden=through & ~inside,
+            np.hypot(aside, step),
+            jumps=inside & ~smooth,
+            joined=inside & is_open & smooth,
+            open=is_open,
         )
 
+    def _between(
+        self, first: IndexArray, second: IndexArray, nearer: Float64Array, farther: Float64Array
+    ) -> tuple[BoolArray, BoolArray]:
+        """Whether nothing but the mask is between two pixels, and whether the way is open.
 
-def _linked(nodes: BoolArray, rows: _Links, columns: _Links) -> LabelArray:
-    """Label the nodes bool[h,w] that links connect, OUTSIDE elsewhere."""
-    labels = np.full(nodes.size, OUTSIDE, np.intp)
-    at = np.flatnonzero(nodes)
-    if len(at) == 0:
-        return labels.reshape(nodes.shape)
-    labels[at] = _joined_runs(labels, at, rows, columns)
-    size = np.bincount(labels[at])
-    one, other, span = (
-        np.concatenate([of_rows[rows.hidden], of_columns[columns.hidden]])
+        It is closed by a pixel of the mask that is farther than both, and by one beside the mask
+        that is not nearer than both, so that it cannot hide what connects them. Without depth a
+        pixel may be background as well as a shadow of what is in front, which many cameras do not
+        measure: it closes nothing, but a way beside the mask with no measured pixel is closed.
+        """
+        bounds = np.column_stack([first + 1, second]).ravel()
+        all_mask = np.logical_and.reduceat(self.mask.ravel(), bounds)[::2]
+        in_mask = np.maximum.reduceat(self.in_mask.ravel(), bounds)[::2]
+        beside = np.maximum.reduceat(self.beside.ravel(), bounds)[::2]
+        is_open = (in_mask <= farther) & (beside <= nearer) & (all_mask | np.isfinite(beside))
+        return all_mask, is_open
+
+
+def _objects(nodes: BoolArray, area: Float64Array, rows: _Links, columns: _Links) -> IndexArray:
+    """Give the object intp[N] of each node; area: f64[N], m², of each node."""
+    number = np.cumsum(nodes.ravel()) - 1
+    run = np.concatenate([[0], np.cumsum(~rows.joined)])
+    surface = merge_labels(
+        int(run[-1]) + 1,
+        run[number[columns.first[columns.joined]]],
+        run[number[columns.second[columns.joined]]],
+    )[run]
+    size_m = np.sqrt(np.bincount(surface, weights=area))
+    one, other, distance_m = (
+        np.concatenate([of_rows[rows.open], of_columns[columns.open]])
         for of_rows, of_columns in (
-            (labels[rows.first], labels[columns.first]),
-            (labels[rows.second], labels[columns.second]),
-            (rows.span_px, columns.span_px),
+            (surface[number[rows.first]], surface[number[columns.first]]),
+            (surface[number[rows.second]], surface[number[columns.second]]),
+            (rows.distance_m, columns.distance_m),
         )
     )
-    narrow = span**2 <= np.minimum(size[one], size[other])
-    labels[at] = merge_labels(len(size), one[narrow], other[narrow])[labels[at]]
-    return labels.reshape(nodes.shape)
-
-
-def _joined_runs(scratch: LabelArray, at: IndexArray, rows: _Links, columns: _Links) -> LabelArray:
-    """Give the component intp[N] of each node: runs along the rows, merged along the columns."""
-    run = np.concatenate([[0], np.cumsum(~rows.joined)])
-    scratch[at] = run
-    pairs = scratch[columns.first[columns.joined]], scratch[columns.second[columns.joined]]
-    return merge_labels(int(run[-1]) + 1, *pairs)[run]
+    close = distance_m <= _REACH_SIZES * np.maximum(size_m[one], size_m[other])
+    return merge_labels(len(size_m), one[close], other[close])[surface]
 
 
 def _spread(

@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from lisa_ros.errors import DepthError, MaskError
-from lisa_ros.geometry.connectivity import OUTSIDE, LabelArray, connected_surfaces
+from lisa_ros.geometry.connectivity import OUTSIDE, LabelArray, connected_objects
 from lisa_ros.geometry.fragments import MIN_PART_PX, fragments
 from lisa_ros.types import BoolArray, Float32Array, Float64Array, Intrinsics
+
+# One round shows nearly every fragment; what it joins may make another one of its neighbour.
+_MAX_ROUNDS = 4
 
 
 def split_mask(
@@ -23,11 +26,13 @@ def split_mask(
     above 0) where nothing was measured; nothing at all where depth_m or intrinsics is None.
     Returns at most max_parts masks bool[H,W] that do not overlap; none for an empty mask.
 
-    Where depth jumps, the mask is split; where depth is missing inside of the mask, it is not, and
-    neither behind something nearer (`connected_surfaces`). Without depth the parts are those that
-    do not touch in the image. Strips along the edge of a part stay with it, and specks are left out
-    (`fragments`); a mask of nothing but specks stays one. Objects that touch at the same depth stay
-    one, and so do those whose depths differ by less than 3 cm or the noise of depth (`gap_m`).
+    Two parts of the mask are two objects where depth shows it: where the background is seen between
+    them, or where one is further behind the other than the larger of them is big. Missing depth and
+    whatever stands in front separate nothing (`connected_objects`). Without depth the parts are
+    those that do not touch in the image. Strips along the edge of a part stay with it, and specks
+    are left out (`fragments`); a mask of nothing but specks stays one.
+
+    So objects that touch stay one, and so do two in line behind the same thing.
 
     Raises MaskError or DepthError for a wrong shape or dtype.
     """
@@ -62,15 +67,20 @@ def split_mask(
 
 
 def _without_fragments(mask: BoolArray, z: Float64Array, focal_px: float) -> LabelArray:
-    """Label the mask's surfaces; fragments join the surface beside them, specks become OUTSIDE."""
-    labels = connected_surfaces(mask, z, focal_px)
+    """Label the mask's objects; fragments join the object beside them, specks become OUTSIDE."""
+    labels = connected_objects(mask, z, focal_px)
     if np.bincount(labels[mask]).max() < MIN_PART_PX:
         return np.where(mask, 0, OUTSIDE)
-    small = fragments(labels)
-    if not small.any():
-        return labels
-    # Looked at again without them, since a strip may have lain between two halves of one surface.
-    labels = connected_surfaces(mask, z, focal_px, apart=small)
-    stays = np.bincount(labels[mask & ~small], minlength=int(labels.max()) + 1) > 0
+    small = np.zeros_like(mask)
+    for _ in range(_MAX_ROUNDS):
+        found = fragments(labels) & ~small
+        if not found.any():
+            break
+        # Looked at again without them, since a strip may have lain between two halves of an object.
+        small |= found
+        labels = connected_objects(mask, z, focal_px, apart=small)
+    size = np.bincount(labels[mask])
+    own = np.bincount(labels[mask & ~small], minlength=len(size))
+    stays = (own > 0) & (size >= MIN_PART_PX)
     kept: LabelArray = np.where(mask & stays[labels], labels, OUTSIDE)
     return kept

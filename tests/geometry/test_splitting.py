@@ -79,7 +79,7 @@ def test_mask_that_covers_the_narrow_gap_between_two() -> None:
 
 @pytest.mark.parametrize("noise", [False, True])
 def test_one_behind_the_other_that_touch_in_the_image(noise: bool) -> None:
-    depth, (front, back) = visible(card(-0.03, 0, 0.8, 0.1, 0.1), card(0.05, 0.02, 0.95, 0.2, 0.15))
+    depth, (front, back) = visible(card(-0.03, 0, 0.8, 0.1, 0.1), card(0.05, 0.02, 1.0, 0.2, 0.15))
     if not noise:
         assert_same(split(front | back, depth), front, back)
         return
@@ -117,6 +117,15 @@ def test_one_behind_a_bar_is_one(tilt: float) -> None:
     assert_same(split(mask, depth), mask)
 
 
+def test_shadow_beside_a_bar_hides_as_well() -> None:
+    """Stereo cameras measure nothing beside what is in front; the bar between it is evidence."""
+    depth, mask = behind_bar(0.02, card(0, 0, 0.9, 0.2, 0.12))
+    bar = depth < 0.7
+    shadow = dilate(dilate(dilate(bar))) & ~bar
+    depth[shadow] = np.nan
+    assert_same(split(mask & ~shadow, depth), mask & ~shadow)
+
+
 def test_bar_that_the_mask_covers_splits_nothing() -> None:
     depth, mask = behind_bar(0.006, card(0, 0, 0.9, 0.2, 0.12))
     covered = mask.copy()
@@ -133,6 +142,13 @@ def test_behind_a_bar_wider_than_what_is_seen_are_two() -> None:
 def test_two_at_different_depths_behind_a_bar_are_two() -> None:
     depth, mask = behind_bar(0.02, card(-0.06, 0, 0.9, 0.12, 0.1), card(0.06, 0, 1.05, 0.12, 0.1))
     assert len(split(mask, depth)) == 2
+
+
+def test_rim_before_the_inside_of_a_bowl_is_the_same_object() -> None:
+    """A step of depth inside one object, smaller than the object is wide."""
+    depth, (front, back) = visible(card(0, 0.04, 0.8, 0.16, 0.06), card(0, -0.01, 0.88, 0.16, 0.08))
+    assert 0.07 < np.abs(np.diff(depth[90:150, 120])).max() < 0.09
+    assert_same(split(front | back, depth), front | back)
 
 
 def test_hole_outside_of_the_mask_is_no_bar() -> None:
