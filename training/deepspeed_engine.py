@@ -14,12 +14,14 @@ import torch
 import torch.distributed as dist
 from deepspeed.accelerator import get_accelerator
 from deepspeed.utils.zero_to_fp32 import get_fp32_state_dict_from_zero_checkpoint
-from torch import Tensor
+from torch import Tensor, nn
 
 from lisa_ros.errors import ConfigurationError
+from lisa_ros.model.lisa import LisaForCausalLM
 from training.collate import ImageBatch
 from training.engine import adamw, learning_parameters
 from training.objective import LisaObjective, Predicted
+from training.precision import precision_named
 from training.run_config import DeepSpeedSettings, RunConfig
 
 _TAG = "zero"
@@ -36,6 +38,9 @@ class DeepSpeedEngine:
         self.objective = objective
         settings = deepspeed_config(config, config.deepspeed, world)
         optimizer = adamw(learning_parameters(objective), config.optimisation)
+        if config.splits_weights:
+            _keep_towers_whole(objective.model)
+            _split_weights(objective, precision_named(config.precision), settings)
         self.engine, self.optimizer, _, _ = deepspeed.initialize(
             model=objective, optimizer=optimizer, config=settings
         )
@@ -80,6 +85,27 @@ class DeepSpeedEngine:
     def load(self, folder: Path) -> None:
         """See `Engine`; the number of ranks must be the one that wrote it."""
         self.engine.load_checkpoint(str(folder), tag=_TAG, load_module_strict=False)
+
+
+def _keep_towers_whole(model: LisaForCausalLM) -> None:
+    """Let ZeRO 3 not see the frozen towers: a rank encodes images when the others need not.
+
+    They stay attributes where they are, but are submodules no more.
+    """
+    for holder, name in ((model.sam, "image_encoder"), (model, "vision_tower")):
+        tower = getattr(holder, name)
+        delattr(holder, name)
+        object.__setattr__(holder, name, tower)
+
+
+def _split_weights(objective: nn.Module, dtype: torch.dtype, settings: dict[str, Any]) -> None:
+    """Split parameters over the ranks one by one, so that no GPU ever holds all of them."""
+    for parameter in objective.parameters():
+        parameter.data = parameter.data.to(dtype)  # DeepSpeed casts only what is not split yet
+    deepspeed.zero.Init(module=objective, config_dict_or_path=settings)
+    device = get_accelerator().current_device_name()
+    for buffer in objective.buffers():
+        buffer.data = buffer.data.to(device)
 
 
 def shares_joined(folder: Path) -> dict[str, Tensor]:

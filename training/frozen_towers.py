@@ -77,7 +77,7 @@ class FrozenTowers:
     def encode(self, sam_pixels: Tensor, clip_pixels: Tensor) -> Features:
         """Encode one image: SAM's input f32[3,S,S] and CLIP's f32[3,h,w]."""
         model, weight = self.model, next(self.model.vision_tower.parameters())
-        for tower in (model.sam.image_encoder, model.vision_tower):
+        for tower in towers_of(model):
             tower.eval()  # whatever the mode of the rest: no dropout
         narrower = weight.dtype == torch.float32 and self.dtype != torch.float32
         with torch.autocast(weight.device.type, self.dtype, enabled=narrower):
@@ -85,6 +85,11 @@ class FrozenTowers:
             clip = model.vision_tower(clip_pixels[None].to(weight.device, weight.dtype))
         # Contiguous, as they come back from the cache: strides may choose other kernels later.
         return Features(sam[0].to(self.dtype).contiguous(), clip[0].to(self.dtype).contiguous())
+
+
+def towers_of(model: LisaForCausalLM) -> tuple[nn.Module, nn.Module]:
+    """SAM's image encoder and CLIP: what no run trains."""
+    return model.sam.image_encoder, model.vision_tower
 
 
 def encoding_of(
@@ -135,8 +140,7 @@ def _check_weights(model: LisaForCausalLM, encoding: Encoding) -> None:
 def _weights(model: LisaForCausalLM) -> str:
     """Dtype and device of the towers."""
     kinds = set()
-    towers: tuple[nn.Module, ...] = (model.sam.image_encoder, model.vision_tower)
-    for tower in towers:
+    for tower in towers_of(model):
         for weight in tower.parameters():
             if hasattr(weight, "ds_id"):  # DeepSpeed marks what ZeRO 3 partitions
                 raise ConfigurationError(

@@ -29,8 +29,6 @@ def table(found: Estimate, ranks: int, machines: int) -> str:
     lines += [_line(*part) for part in found.kept]
     lines += ["and of these, one at a time,"]
     lines += [_line(*part) for part in found.moments]
-    if found.start:
-        lines.append(_line("before ZeRO 3 splits the weights", found.start, 0))
     lines.append(_line("where the weights are read", 0, found.loading))
     here = -(-ranks // machines)
     return "\n".join(

@@ -46,20 +46,18 @@ class Part(NamedTuple):
 class Estimate:
     """Memory of one rank.
 
-    kept: all the time. moments: what each needs beside that, never together. start: the GPU's bytes
-    before ZeRO 3 splits the weights, else 0. loading: RAM in which the weights are read.
+    kept: all the time. moments: what each needs beside that, never together. loading: RAM in which
+    the weights are read.
     """
 
     kept: tuple[Part, ...]
     moments: tuple[Part, ...]
-    start: int
     loading: int
 
     @property
     def gpu(self) -> int:
         """The most bytes of GPU memory at any time."""
-        running = sum(part.gpu for part in self.kept) + max(part.gpu for part in self.moments)
-        return max(running, self.start + _CUDA_BYTES)
+        return sum(part.gpu for part in self.kept) + max(part.gpu for part in self.moments)
 
     @property
     def ram(self) -> int:
@@ -79,11 +77,6 @@ def estimate(
     """
     load = ImageLoad() if load is None else load
     counts, formats = count_parameters(sizes, config.lora), Formats.of(config)
-    whole = (counts.frozen + counts.learning) * formats.weights
-    zero3 = config.deepspeed is not None and config.deepspeed.zero_stage == 3
-    loading = whole
-    if counts.quantised:  # the layers wait as float32 maps to become 4-bit on the GPU
-        loading += counts.quantised * _FLOAT
     return Estimate(
         kept=(
             *_weights(config, counts, ranks),
@@ -96,8 +89,8 @@ def estimate(
             _forward_and_backward(config, sizes, load, counts, ranks),
             _step(config, counts, ranks),
         ),
-        start=whole + whole // ranks if zero3 else 0,
-        loading=loading,
+        # Whole: what becomes 4-bit does so on the GPU, what ZeRO 3 splits is split from there.
+        loading=counts.all * formats.weights,
     )
 
 
@@ -108,23 +101,24 @@ def _share(config: RunConfig, from_stage: int, ranks: int) -> int:
 
 
 def _weights(config: RunConfig, counts: ParameterCounts, ranks: int) -> list[Part]:
-    """Weights, in the run's format; float32 without DeepSpeed. ZeRO 3 splits all of them.
+    """Weights, in the run's format; float32 without DeepSpeed. ZeRO 3 splits all but the towers.
 
     ZeRO 3 gathers what it computes with: up to a thousand million parameters at a time.
     """
     zero, one = config.deepspeed, Formats.of(config).weights
     split = _share(config, 3, ranks)
-    named = [("frozen weights", counts.frozen * one), ("learning weights", counts.learning * one)]
+    others = counts.frozen - counts.towers
+    named = [("other frozen weights", others * one), ("learning weights", counts.learning * one)]
     if counts.quantised:
         named.insert(0, ("frozen weights in 4 bits", int(counts.quantised * NF4_BYTES)))
     if zero is not None and zero.offload_weights:
         parts = [Part(name, 0, size // split) for name, size in named]
     else:
         parts = [Part(name, size // split) for name, size in named]
-    if zero is not None and zero.zero_stage == 3:
-        live = min(_LIVE, counts.frozen + counts.learning) * one
+    if config.splits_weights:
+        live = min(_LIVE, others + counts.learning) * one
         parts.append(Part("weights gathered by ZeRO 3", live))
-    return parts
+    return [Part("frozen vision towers", counts.towers * one), *parts]
 
 
 def _optimizer(config: RunConfig, counts: ParameterCounts, ranks: int) -> Part:

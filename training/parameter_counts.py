@@ -12,6 +12,7 @@ from lisa_ros.model.clip import ClipConfig
 from lisa_ros.model.config import LisaConfig
 from lisa_ros.model.lisa import LisaForCausalLM
 from lisa_ros.model.sam_config import SamConfig
+from training.frozen_towers import towers_of
 from training.scratch import ClipSizes, LlmSizes, SamSizes, Sizes, configs_of
 from training.trainable import LoraSettings, choose_trainable
 
@@ -37,13 +38,14 @@ class ModelSizes:
 class ParameterCounts:
     """Numbers of parameters.
 
-    quantised: frozen in 4 bits. frozen: others that do not learn. largest: of the largest parameter
-    among those that learn.
+    quantised: frozen in 4 bits. frozen: others that do not learn. towers: of those, SAM's image
+    encoder and CLIP. largest: of the largest parameter among those that learn.
     """
 
     learning: int
     frozen: int
     quantised: int
+    towers: int
     largest: int
 
     @property
@@ -73,6 +75,7 @@ def count_parameters(sizes: ModelSizes, lora: LoraSettings | None) -> ParameterC
         learning=sum(learning),
         frozen=total - sum(learning) - quantised,
         quantised=quantised,
+        towers=sum(p.numel() for tower in towers_of(model) for p in tower.parameters()),
         largest=max(learning),
     )
 

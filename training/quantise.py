@@ -14,9 +14,10 @@ from lisa_ros.model.lisa import LisaForCausalLM
 def quantise_layers(model: LisaForCausalLM, dtype: torch.dtype) -> None:
     """Replace the linear maps of the language model's layers by 4-bit ones (NF4), in place.
 
-    They become 4-bit when the model is moved to its device, and compute in `dtype`. Embeddings,
-    output head, both vision towers and LISA's own parts stay as they are. Export does not pass
-    through here: adapters are added to the weights that the run started from, whole.
+    They take the weights over as they were loaded, become 4-bit when the model is moved to its
+    device, and compute in `dtype`. Embeddings, output head, both vision towers and LISA's own parts
+    stay as they are. Export does not pass through here: adapters are added to the weights that the
+    run started from, whole.
 
     Raises:
         ConfigurationError: bitsandbytes is not installed.
@@ -32,9 +33,12 @@ def quantise_layers(model: LisaForCausalLM, dtype: torch.dtype) -> None:
             module.out_features,
             bias=module.bias is not None,
             compute_dtype=dtype,
-            quant_type="nf4",
+            device="meta",
         )
-        replacement.load_state_dict(module.state_dict())
+        replacement.weight = bitsandbytes.nn.Params4bit(
+            module.weight.detach(), quant_type="nf4", module=replacement
+        )
+        replacement.bias = module.bias
         # On some CPUs it would repack its weights at the first evaluation, which cannot be trained
         # through afterwards.
         replacement.support_avx512bf16_for_cpu = False

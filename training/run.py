@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ from training.ranks import Ranks
 from training.run_config import RunConfig, Source
 from training.run_data import cached_names, micro_batches, open_mixture, open_source
 from training.run_log import RunLog
-from training.run_record import plain, write_record
+from training.run_record import parameter_numbers, plain, write_record
 from training.run_states import Progress, RunStates
 from training.schedule import factor
 from training.start import learning_digest, load_start
@@ -81,6 +82,7 @@ class Run:
         tokenize = ConversationTokenizer(loaded.tokenizer, template)
         self.objective = _objective(loaded, tokenize.prefix, config)
         self.identity = _identity(config, self.objective, ranks)
+        self.parameters = parameter_numbers(self.model)
         _place(self.objective, config, ranks.device)
         self.engine = _engine(self.objective, config, ranks)
         self.mixture = open_mixture(config.data, config.seed)
@@ -144,11 +146,11 @@ class Run:
         else:
             self.engine.load(states.path(progress.step))
         if self.ranks.first:
-            write_record(self.out, self.config, self.mixture, self.model)
+            write_record(self.out, self.config, self.mixture, self.parameters)
         self.objective.train()
         first = progress.step
         batches = micro_batches(self.mixture, self.collator, self.config, self.ranks, first)
-        with RunLog(self.out, self.config, first, self.ranks) as log:
+        with closing(RunLog(self.out, self.config, first, self.ranks)) as log:
             for step in range(first, self.config.steps):
                 log.step(step, self._step(step, batches))
                 progress = self._validated(dataclasses.replace(progress, step=step + 1), log)

@@ -86,7 +86,8 @@ class Optimisation:
 class DeepSpeedSettings:
     """ZeRO (Rajbhandari et al., 2020): what is split over the ranks, and what waits in RAM.
 
-    zero_stage: 0 nothing, 1 the optimizer's state, 2 gradients too, 3 weights too.
+    zero_stage: 0 nothing, 1 the optimizer's state, 2 gradients too, 3 weights too, all but those of
+    the frozen vision towers.
     """
 
     zero_stage: int = 2
@@ -157,32 +158,44 @@ class RunConfig:
             raise ConfigurationError(
                 "fp16 needs DeepSpeed's loss scaling; add `deepspeed: {}` or choose bf16."
             )
-        zero3 = self.deepspeed is not None and self.deepspeed.zero_stage == 3
-        if zero3 and self.lora is not None and self.lora.quantise is not None:
+        if self.splits_weights and self.lora is not None and self.lora.quantise is not None:
             raise ConfigurationError("4-bit weights cannot be split by ZeRO 3; use zero_stage: 2.")
         if self.watched and self.validation is None:
             raise ConfigurationError("`watched` sets are scored at validations; add `validation`.")
-        shares = {
-            str(source.options.get("val_share", VAL_SHARE))
-            for source in self._sources()
-            if source.kind == "llava_instruct"
-        }
-        if len(shares) > 1:
-            raise ConfigurationError(
-                f"llava_instruct has val_share {' and '.join(sorted(shares))}; give the "
-                "same everywhere, else the run learns what it is validated with."
-            )
-        cached = [source for group in self.data for source in group.datasets if source.cache]
+        self._check_conversations()
+        cached = [source for source in self._learned() if source.cache]
         if cached and self.features is None:
             raise ConfigurationError(
                 f"{cached[0].kind} has `cache: true`, but `features` names no folder to keep them."
             )
 
-    def _sources(self) -> list[Source]:
-        """Every dataset of the run."""
-        validation = [] if self.validation is None else [self.validation.data]
-        trained = [source for group in self.data for source in group.datasets]
-        return [*trained, *validation, *self.watched]
+    @property
+    def splits_weights(self) -> bool:
+        """Whether each rank holds a share of the weights only, as in ZeRO 3."""
+        return self.deepspeed is not None and self.deepspeed.zero_stage == 3
+
+    def _learned(self) -> list[Source]:
+        return [source for group in self.data for source in group.datasets]
+
+    def _check_conversations(self) -> None:
+        """What is learned of LLaVA-Instruct tells nothing of what is forgotten."""
+        learned, watched = (
+            [source for source in sources if source.kind == "llava_instruct"]
+            for sources in (self._learned(), self.watched)
+        )
+        if not learned or not watched:
+            return
+        if any(s.split == "val" for s in learned) or any(s.split != "val" for s in watched):
+            raise ConfigurationError(
+                "The run would learn the conversations of llava_instruct that are `watched`: learn "
+                "those of `split: train`, and watch `split: val`."
+            )
+        shares = {str(s.options.get("val_share", VAL_SHARE)) for s in (*learned, *watched)}
+        if len(shares) > 1:
+            raise ConfigurationError(
+                f"llava_instruct has val_share {' and '.join(sorted(shares))}; give the same "
+                "everywhere, else the run learns what it watches."
+            )
 
     def accumulation(self, world: int) -> int:
         """Micro-batches of each rank in a step.

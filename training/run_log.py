@@ -8,7 +8,6 @@ import resource
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
 
 import torch
 from tqdm import tqdm
@@ -46,17 +45,8 @@ class RunLog:
                 self._board = _summary_writer(out / "tensorboard", first_step)
                 self._stack.callback(self._board.close)
 
-    def __enter__(self) -> RunLog:
-        """Files are open."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close them."""
+    def close(self) -> None:
+        """Close the bar and the files."""
         self._stack.close()
 
     def step(self, step: int, values: Mapping[str, float]) -> None:

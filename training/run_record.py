@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +21,27 @@ CONFIG_FILE = "config.yaml"
 RECORD_FILE = "run.json"
 
 
-def write_record(out: Path, config: RunConfig, mixture: Mixture, model: nn.Module) -> None:
+def parameter_numbers(model: nn.Module) -> dict[str, int]:
+    """How many parameters there are, and how many learn; before an engine packs or splits them."""
+    learning = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    return {
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "parameters_learning": learning,
+    }
+
+
+def write_record(
+    out: Path, config: RunConfig, mixture: Mixture, parameters: Mapping[str, int]
+) -> None:
     """Write `config.yaml`, every default spelled out, and `run.json`."""
     resolved = plain(dataclasses.asdict(config))
     replace_text(out / CONFIG_FILE, yaml.safe_dump(resolved, sort_keys=False))
     drawn = mixture.counts(range(config.steps * config.images_per_step))
-    learning = sum(p.numel() for p in model.parameters() if p.requires_grad)
     record = {
         "lisa_ros": lisa_ros.__version__,
         "torch": torch.__version__,
         "git_revision": git_revision(),
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "parameters_learning": learning,
+        **parameters,
         "datasets": {
             dataset.name: {
                 "group": group.name,

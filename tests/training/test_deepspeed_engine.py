@@ -20,11 +20,19 @@ pytestmark = pytest.mark.slow
 
 @pytest.mark.parametrize(("ranks", "stage"), [(1, 2), (2, 2), (2, 3)])
 def test_zero_trains_as_the_plain_engine_does(tmp_path: Path, ranks: int, stage: int) -> None:
-    data = {"kind": "lab", "folder": str(tmp_path / "kitchen"), "split": "val"}
-    config = write_run(tmp_path, validation={"data": data, "every": 3})
+    lab = {"kind": "lab", "folder": str(tmp_path / "kitchen")}
+    # Each rank encodes what it has not seen, at times that the others do not know.
+    learned = {"name": "lab", "weight": 1, "datasets": [{**lab, "split": "train", "cache": True}]}
+    config = write_run(
+        tmp_path,
+        data=[learned],
+        features={"folder": str(tmp_path / "features"), "max_gb": 1.0},
+        validation={"data": {**lab, "split": "val"}, "every": 3},
+    )
     plain, zero = tmp_path / "plain", tmp_path / "zero"
     run_training(config, f"out={plain}", ranks=ranks)
-    run_training(config, f"out={zero}", f"deepspeed.zero_stage={stage}", ranks=ranks)
+    settings = (f"deepspeed.zero_stage={stage}", f"features.folder={tmp_path / 'again'}")
+    run_training(config, f"out={zero}", *settings, ranks=ranks)
     assert len(losses(zero)) == 6 + 2
     for ours, theirs in zip(losses(zero), losses(plain), strict=True):
         for name, value in theirs.items():

@@ -22,6 +22,7 @@ from training.activation_memory import (
     language_bytes,
 )
 from training.config import load_config
+from training.frozen_towers import towers_of
 from training.losses import bce_sum, dice_sum
 from training.mask_batch import decode_batch
 from training.memory import main, summary, table
@@ -57,6 +58,7 @@ def test_counts_are_those_of_a_real_model(lora: LoraSettings | None) -> None:
     assert counts.learning == sum(learning)
     assert counts.largest == max(learning)
     assert counts.all == sum(p.numel() for p in model.parameters())
+    assert counts.towers == sum(p.numel() for t in towers_of(model) for p in t.parameters())
 
 
 def test_counts_by_hand() -> None:
@@ -102,9 +104,9 @@ def test_zero_divides_what_it_should(stage: int) -> None:
     assert further == (0 if stage == 1 else 2 * share)
     assert part(found, "the optimizer").gpu == (8 - 2) * (learning // 4)
     split = 4 if stage == 3 else 1
-    assert part(found, "frozen").gpu == 2 * frozen // split
+    assert part(found, "frozen vision").gpu == 2 * counts.towers
+    assert part(found, "other frozen").gpu == 2 * (frozen - counts.towers) // split
     assert part(found, "learning").gpu == 2 * learning // split
-    assert found.start == (0 if stage < 3 else (frozen + learning) * 2 * 5 // 4)
 
 
 def test_offload_moves_to_ram() -> None:
@@ -112,15 +114,17 @@ def test_offload_moves_to_ram() -> None:
     counts = count_parameters(TINY, LoraSettings())
     found = estimate(run_config(deepspeed=zero), TINY, 1)
     assert part(found, "AdamW") == Part("AdamW's averages, float32 copies", 0, 18 * counts.learning)
-    assert part(found, "frozen").gpu == part(found, "learning").gpu == 0
-    assert part(found, "frozen").ram == 2 * counts.frozen
+    assert part(found, "other frozen").gpu == part(found, "learning").gpu == 0
+    assert part(found, "frozen vision").gpu == 2 * counts.towers
+    assert part(found, "other frozen").ram == 2 * (counts.frozen - counts.towers)
     assert part(found, "gradients").gpu == 4 * counts.largest
 
 
 def test_without_deepspeed_everything_is_float32() -> None:
     counts = count_parameters(TINY, LoraSettings())
     found = estimate(run_config(), TINY, 1)
-    assert part(found, "frozen").gpu == 4 * counts.frozen
+    found_frozen = part(found, "frozen vision").gpu + part(found, "other frozen").gpu
+    assert found_frozen == 4 * counts.frozen
     assert part(found, "AdamW").gpu == 8 * counts.learning
     assert part(found, "gradients").gpu == 4 * counts.learning
 
@@ -137,10 +141,9 @@ def test_the_largest_moment_counts_once() -> None:
     giga = 10**9
     kept = (Part("a", 5 * giga, 1 * giga), Part("b", 7 * giga))
     moments = (Part("c", 3 * giga, 20 * giga), Part("d", 9 * giga, 2 * giga))
-    found = Estimate(kept, moments, start=0, loading=0)
+    found = Estimate(kept, moments, loading=0)
     assert (found.gpu, found.ram) == ((5 + 7 + 9) * giga, (1 + 20) * giga)
-    assert Estimate(kept, moments, start=30 * giga, loading=0).gpu > 30 * giga
-    assert Estimate(kept, moments, start=0, loading=30 * giga).ram > 30 * giga
+    assert Estimate(kept, moments, loading=30 * giga).ram > 30 * giga
 
 
 @pytest.mark.slow

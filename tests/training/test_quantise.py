@@ -38,6 +38,15 @@ def test_maps_stay_close_and_nothing_else_is_touched() -> None:
     assert 0.01 < (found - plain).norm() / plain.norm() < 0.25
 
 
+def test_weights_wait_as_they_were_loaded() -> None:
+    model = random_lisa(0).model.to(torch.bfloat16)
+    loaded = model.model.layers[0].mlp.up_proj.weight
+    quantise_layers(model, torch.bfloat16)
+    waiting = model.model.layers[0].mlp.up_proj.weight
+    assert waiting.dtype == torch.bfloat16
+    assert waiting.data_ptr() == loaded.data_ptr()  # not copied
+
+
 @pytest.mark.slow
 def test_a_run_on_4_bits_exports_whole_weights(tmp_path: Path) -> None:
     lora = {"quantise": "nf4", "token_rows": "new"}

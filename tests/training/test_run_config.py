@@ -16,7 +16,10 @@ from training.run_data import numbers_of_step
 
 LAB = {"kind": "lab", "folder": "lab"}
 TALK = {"kind": "llava_instruct", "folder": "dataset", "options": {"val_share": 0.1}}
-LEARNED = {"name": "talk", "weight": 1, "datasets": [{**TALK, "options": {}}]}
+TALKED = {
+    "data": [{"name": "talk", "weight": 1, "datasets": [{**TALK, "options": {}}]}],
+    "validation": {"data": LAB, "every": 1},
+}
 
 
 def load(folder: Path, **changes: Any) -> RunConfig:
@@ -55,10 +58,8 @@ def test_nested_lists_of_sections_are_read(tmp_path: Path) -> None:
         ({"deepspeed": {"zero_stage": 0, "offload_optimizer": True}}, "offload_optimizer needs"),
         ({"data": [{"name": "a", "weight": 1, "datasets": [{**LAB, "cache": True}]}]}, "features"),
         ({"watched": [LAB]}, "add `validation`"),
-        (
-            {"data": [LEARNED], "validation": {"data": LAB, "every": 1}, "watched": [TALK]},
-            "val_share 0.01 and 0.1",
-        ),
+        ({**TALKED, "watched": [TALK]}, "watch `split: val`"),
+        ({**TALKED, "watched": [{**TALK, "split": "val"}]}, "val_share 0.01 and 0.1"),
         ({"lora": {"quantise": "nf4"}, "deepspeed": {"zero_stage": 3}}, "ZeRO 3"),
     ],
 )

@@ -15,4 +15,5 @@ def is_set_aside(name: str, share: float) -> bool:
     """Whether this name is among the `share` (0 to 1) of all names; a larger share adds others."""
     content = name.encode(errors="surrogatepass")
     digest = hashlib.blake2b(content, digest_size=_DIGEST_BYTES).digest()
-    return int.from_bytes(digest, "big") < share * 256**_DIGEST_BYTES
+    place = int.from_bytes(digest, "big") / (1 << 8 * _DIGEST_BYTES)
+    return place < share
