@@ -1,7 +1,7 @@
 """What a view and a second look are worth on wide images: `python -m benchmarks.views`.
 
-Rooms are rendered by a 16:9 camera that sees 90 degrees, as robots' wide cameras do, so that things
-are small and reach the edges of the image. Counted are, for each view and with and without closer
+Rooms are rendered by two 16:9 cameras in turn: one in which things reach the edges of the image, and
+one so wide that most are 2 to 6 % of its width. Counted are, for each view and with and without closer
 looks: how many targets are found with an IoU of one half or more, how often something else is
 marked, and how much of what is absent is rejected. The threshold is the checkpoint's own, which was
 chosen for its own view. The last line printed is JSON.
@@ -29,7 +29,7 @@ from lisa_ros.simulation.requests import sample_requests
 from lisa_ros.simulation.room import Room, generate_room
 from lisa_ros.types import BoolArray, Segmentation
 
-CAMERA = CameraSpec(1280, 720, 640.0)
+CAMERAS = (CameraSpec(1280, 720, 640.0), CameraSpec(1280, 720, 200.0))
 REQUESTS_PER_ROOM = 10
 ABSENT_SHARE = 0.3
 SMALL_SHARES = (0.02, 0.06)  # of the image's width
@@ -148,7 +148,7 @@ def main() -> None:
     engines = {view: loaded.set_up_anew(view=view) for view in VIEWS}
     tallies: dict[tuple[str, int], Tally] = defaultdict(Tally)
     for seed in tqdm(range(options.seed, options.seed + options.rooms), unit="room"):
-        room = generate_room(seed, camera=CAMERA)
+        room = generate_room(seed, camera=CAMERAS[seed % len(CAMERAS)])
         questions = questions_about(room, options.seed)
         for view, engine in engines.items():
             for question, looks, answer, milliseconds in answers(
@@ -164,7 +164,7 @@ def main() -> None:
                 "model": options.model,
                 "own_view": loaded.capabilities.view,
                 "found_threshold": loaded.capabilities.found_threshold,
-                "camera": [CAMERA.width, CAMERA.height, CAMERA.focal_px],
+                "cameras": [[c.width, c.height, c.focal_px] for c in CAMERAS],
                 "rooms": options.rooms,
                 "first_seed": options.seed,
                 "results": results,
