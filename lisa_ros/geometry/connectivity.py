@@ -15,20 +15,16 @@ away than that thing is deep, and it is rarely deeper than it is wide.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 import numpy as np
 import numpy.typing as npt
 
-from lisa_ros.geometry.depth_layers import gap_m
+from lisa_ros.geometry.line_links import Lines, Links
 from lisa_ros.geometry.merging import IndexArray, merge_labels
 from lisa_ros.types import BoolArray, Float64Array
 
 LabelArray = npt.NDArray[np.intp]
 
 OUTSIDE = -1
-# Over pixels that show no depth of it, a surface is followed up to 45 degrees.
-_BRIDGE_SLOPE = 1.0
 # What is further from an object than this times its size (the root of its area) is another one.
 _REACH_SIZES = 1.0
 
@@ -43,120 +39,27 @@ def connected_objects(
     without any depth the labels are the mask's 4-connected components. apart: bool[h,w], pixels of
     the mask that connect nothing and join what is closest to them, as those beside a jump do.
     """
-    rows = _Lines.along_rows(mask, z, focal_px)
-    columns = rows.transposed()
+    rows = Lines.along_rows(mask, z, focal_px)
+    columns = Lines.along_rows(mask.T.copy(), z.T.copy(), focal_px)
     measured = mask & np.isfinite(z)
     if apart is not None:
         measured &= ~apart
     edge = np.zeros(mask.size, np.bool_)
-    for links in (rows.links(measured), columns.links(measured.T).transposed(mask.shape)):
+    for links in (rows.links(measured), columns.links(measured.T).transposed()):
         edge[links.first[links.jumps]] = True
         edge[links.second[links.jumps]] = True
     smooth = measured & ~edge.reshape(mask.shape)
     labels = np.full(mask.shape, OUTSIDE, np.intp)
     if smooth.any():
-        links = rows.links(smooth), columns.links(smooth.T).transposed(mask.shape)
-        labels[smooth] = _objects(smooth, (z[smooth] / focal_px) ** 2, *links)
+        along, down = rows.links(smooth), columns.links(smooth.T).transposed()
+        labels[smooth] = _objects(smooth, (z[smooth] / focal_px) ** 2, along, down)
     # Along its surface first, or the corner of an edge would join what is straight beside it.
     labels = _spread(labels, mask, z, focal_px, rows.gap)
     labels = _spread(labels, mask, z, focal_px, np.full(mask.shape, np.inf))
     return _with_rest(labels, mask)
 
 
-@dataclass(frozen=True)
-class _Links:
-    """Pairs of measured pixels that follow each other in a line, whatever is between them.
-
-    first, second: intp[N-1], flat indices. distance_m: from the one to the other. jumps: no surface
-    holds both, though there is nothing but the mask between them. joined: one surface holds both.
-    open: nothing between them shows that what they lie on are two objects.
-    """
-
-    first: IndexArray
-    second: IndexArray
-    distance_m: Float64Array
-    jumps: BoolArray
-    joined: BoolArray
-    open: BoolArray
-
-    def transposed(self, shape: tuple[int, ...]) -> _Links:
-        """Give the links of a transposed image the indices of the image itself, of this shape."""
-        height, width = shape
-        first, second = ((at % height) * width + at // height for at in (self.first, self.second))
-        return replace(self, first=first, second=second)
-
-
-@dataclass(frozen=True)
-class _Lines:
-    """An image whose rows are looked along.
-
-    mask: bool[h,w]. z: f64[h,w]. gap: f64[h,w], the step that is a jump. in_mask, beside: f64[h,w],
-    the depths that measured pixels of the mask and beside it have at least and at most, -inf for
-    the others. pixel: its size at 1 m.
-    """
-
-    mask: BoolArray
-    z: Float64Array
-    gap: Float64Array
-    in_mask: Float64Array
-    beside: Float64Array
-    pixel: float
-
-    @classmethod
-    def along_rows(cls, mask: BoolArray, z: Float64Array, focal_px: float) -> _Lines:
-        gap, measured = gap_m(z, focal_px), np.isfinite(z)
-        in_mask = np.where(mask & measured, z - gap, -np.inf)
-        beside = np.where(~mask & measured, z + gap, -np.inf)
-        return cls(mask, z, gap, in_mask, beside, 1 / focal_px)
-
-    def transposed(self) -> _Lines:
-        turned = (self.mask.T, self.z.T, self.gap.T, self.in_mask.T, self.beside.T)
-        return _Lines(*map(np.ascontiguousarray, turned), pixel=self.pixel)
-
-    def links(self, nodes: BoolArray) -> _Links:
-        """Look at each node bool[h,w] and the one that follows it."""
-        at = np.flatnonzero(nodes)
-        first, second = at[:-1], at[1:]
-        span = second - first
-        same_row = first // nodes.shape[1] == second // nodes.shape[1]
-        z, gap = self.z.ravel()[at], self.gap.ravel()[at]
-        step, nearer = np.abs(z[1:] - z[:-1]), np.minimum(z[1:], z[:-1])
-        aside = span * self.pixel * nearer
-        smooth = step <= np.maximum(np.minimum(gap[1:], gap[:-1]), _BRIDGE_SLOPE * aside)
-        inside, is_open = same_row.copy(), same_row.copy()
-        between = np.flatnonzero(same_row & (span > 1))
-        if len(between):
-            inside[between], is_open[between] = self._between(
-                first[between], second[between], nearer[between], nearer[between] + step[between]
-            )
-        return _Links(
-            first,
-            second,
-            np.hypot(aside, step),
-            jumps=inside & ~smooth,
-            joined=inside & is_open & smooth,
-            open=is_open,
-        )
-
-    def _between(
-        self, first: IndexArray, second: IndexArray, nearer: Float64Array, farther: Float64Array
-    ) -> tuple[BoolArray, BoolArray]:
-        """Whether nothing but the mask is between two pixels, and whether the way is open.
-
-        It is closed by a pixel of the mask that is farther than both, and by one beside the mask
-        that is not nearer than both, so that it cannot hide what connects them. Without depth a
-        pixel may be background as well as a shadow of what is in front, which many cameras do not
-        measure: it closes nothing, but a way beside the mask with no measured pixel is closed.
-        """
-        bounds = np.column_stack([first + 1, second]).ravel()
-        all_mask = np.logical_and.reduceat(self.mask.ravel(), bounds)[::2]
-        in_mask = np.maximum.reduceat(self.in_mask.ravel(), bounds)[::2]
-        beside = np.maximum.reduceat(self.beside.ravel(), bounds)[::2]
-        is_open = (in_mask <= farther) & (beside <= nearer) & (all_mask | np.isfinite(beside))
-        return all_mask, is_open
-
-
-def _objects(nodes: BoolArray, area: Float64Array, rows: _Links, columns: _Links) -> IndexArray:
+def _objects(nodes: BoolArray, area: Float64Array, rows: Links, columns: Links) -> IndexArray:
     """Give the object intp[N] of each node; area: f64[N], m², of each node."""
     number = np.cumsum(nodes.ravel()) - 1
     run = np.concatenate([[0], np.cumsum(~rows.joined)])
@@ -175,7 +78,8 @@ def _objects(nodes: BoolArray, area: Float64Array, rows: _Links, columns: _Links
         )
     )
     close = distance_m <= _REACH_SIZES * np.maximum(size_m[one], size_m[other])
-    return merge_labels(len(size_m), one[close], other[close])[surface]
+    objects: IndexArray = merge_labels(len(size_m), one[close], other[close])[surface]
+    return objects
 
 
 def _spread(

@@ -15,7 +15,10 @@ _TEXT_HEIGHT_M = 0.03
 
 
 def marker_array(answer: Answer) -> MarkerArray:
-    """Return a sphere, the box and the coordinates of each located target; old markers go."""
+    """Return a sphere, the box and a line of text (id, words, coordinates) of each located target.
+
+    The markers of older answers go.
+    """
     markers = [Marker(header=target_header(answer), action=Marker.DELETEALL)]
     for found, lifted in located(answer):
         message = target_message(found)
@@ -33,7 +36,8 @@ def marker_array(answer: Answer) -> MarkerArray:
         text.scale.z = _TEXT_HEIGHT_M
         text.color = ColorRGBA(r=1.0, g=1.0, b=1.0, a=1.0)
         x, y, z = lifted.position
-        text.text = f"{found.target_id}: {quoted(answer.instruction)} ({x:.3f}, {y:.3f}, {z:.3f}) m"
+        words = quoted(found.label or answer.instruction)
+        text.text = f"{found.target_id}: {words} ({x:.3f}, {y:.3f}, {z:.3f}) m"
         markers += [point, box, text]
     return MarkerArray(markers=markers)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 
 import numpy as np
 import pytest
@@ -114,6 +115,27 @@ def test_a_target_keeps_its_shape_in_another_frame(T_target_camera: np.ndarray) 
     assert np.all(moved.extent >= 0)
     assert moved.distance_m == target.distance_m == np.linalg.norm(target.position)
     assert (moved.kept_px, moved.mask_px) == (target.kept_px, target.mask_px)
+
+
+@settings(deadline=None)
+@given(T_target_camera=transforms)
+def test_box_and_covariance_of_a_target_are_those_of_its_moved_points(
+    T_target_camera: np.ndarray,
+) -> None:
+    target = tilted_card()
+    moved = transform_target(T_target_camera, target)
+    corners = transform_points(T_target_camera, box_corners(target))
+    np.testing.assert_allclose(box_corners(moved), corners, atol=1e-9)
+    np.testing.assert_allclose(moved.extent, np.ptp(corners, axis=0), atol=1e-9)
+    rng = np.random.default_rng(0)
+    points = rng.multivariate_normal(target.position, target.covariance, 50)
+    scatter, there = np.cov(points.T), np.cov(transform_points(T_target_camera, points).T)
+    np.testing.assert_allclose(transform_covariance(T_target_camera, scatter), there, atol=1e-12)
+
+
+def box_corners(target: Target3D) -> np.ndarray:
+    signs = np.array(list(itertools.product([-0.5, 0.5], repeat=3)))
+    return target.box.center + (signs * target.box.size) @ target.box.rotation.T
 
 
 @pytest.mark.parametrize("quaternion", [[0, 0, 0, 0], [0, 0, 0, float("nan")], [0, 0, 1]])

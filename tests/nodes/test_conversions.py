@@ -251,7 +251,15 @@ def test_markers_remove_the_old_ones_and_show_what_is_located() -> None:
         ("text", 1),
     ]
     assert all(marker.header.frame_id == "camera" for marker in markers)
-    assert "the mug" in markers[-1].text
+    assert markers[-1].text == "1: 'the mug' (0.100, -0.200, 1.500) m"
+
+
+def test_markers_say_what_a_target_is_called() -> None:
+    answer = make_answer()
+    handle = dataclasses.replace(answer.targets[0], target_id=7, label="its handle")
+    markers = marker_array(dataclasses.replace(answer, targets=(handle,))).markers
+    assert [marker.id for marker in markers[1:]] == [7, 7, 7]
+    assert markers[-1].text.startswith("7: 'its handle' (")
 
 
 def test_overlay_changes_pixels_of_the_targets() -> None:
