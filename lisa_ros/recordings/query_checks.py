@@ -39,8 +39,8 @@ def annotation_findings(path: Path, annotation: Annotation) -> Iterator[Finding]
     if annotation.awaits_review:
         yield warning(
             path,
-            "is a robot's own answer that nobody has reviewed; correct it in labelme and tick "
-            f"the flag {REVIEWED_FLAG!r} there",
+            "is a robot's own answer that nobody has reviewed, so nothing is learned from it; "
+            f"correct it in labelme and tick the flag {REVIEWED_FLAG!r} there",
         )
     for number, shape in enumerate(annotation.shapes):
         yield from _shape_findings(path, f"shape {number}", shape, annotation)

@@ -28,7 +28,7 @@ from training.data.phrasing import (
     sentence_question,
     validation_turn,
 )
-from training.data.sample import Problem, Sample, Turn
+from training.data.sample import NothingToAskError, Problem, Sample, Turn
 
 EXPLAINED_SPLIT = "train"
 
@@ -93,9 +93,13 @@ class LabDataset:
 
         Raises:
             DatasetError: the image or its annotation is missing or malformed; names the file.
+            NothingToAskError: it is a robot's own answer that nobody has reviewed: a model must not
+                learn what it thinks.
 
         """
         image, annotation = self._read(index)
+        if annotation.awaits_review:
+            raise NothingToAskError(f"{annotation.where} has not been reviewed yet.")
         asked = self._wordings(index, annotation)
         turns, masks = [], []
         for choice in drawn(len(asked), self._texts_per_image, rng):

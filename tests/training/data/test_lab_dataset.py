@@ -14,7 +14,7 @@ from lisa_ros.model.prompts import ANSWERS, LONG_QUESTIONS, REFUSAL, SHORT_QUEST
 from lisa_ros.recordings.annotation import REVIEWED_FLAG
 from lisa_ros.recordings.collection import SampleCollection
 from training.data.lab import LabDataset
-from training.data.sample import Sample
+from training.data.sample import NothingToAskError, Sample
 
 REASON = "It has a handle, so nobody burns a hand."
 
@@ -144,11 +144,15 @@ def test_a_token_in_a_text_is_named(folder: Path) -> None:
         LabDataset(folder).sample(0, np.random.default_rng(0))
 
 
-def test_answers_of_a_robot_that_nobody_reviewed_are_counted(tmp_path: Path) -> None:
+def test_answers_of_a_robot_that_nobody_reviewed_are_no_truth(tmp_path: Path) -> None:
     sample = lab_sample("a")
     flags = {REVIEWED_FLAG: False}
     unseen = replace(sample.annotation, other={**sample.annotation.other, "flags": flags})
     samples = SampleCollection(tmp_path, "robot", reserve_bytes=0)
     samples.add(sample)
     samples.add(replace(sample, annotation=unseen))
-    assert LabDataset(tmp_path).counts()["not reviewed"] == 1
+    dataset = LabDataset(tmp_path)
+    assert dataset.counts()["not reviewed"] == 1
+    drawn(dataset, 0, 1)
+    with pytest.raises(NothingToAskError, match="not been reviewed"):
+        drawn(dataset, 1, 1)
