@@ -1,10 +1,10 @@
 """What a view and a second look are worth on wide images: `python -m benchmarks.views`.
 
-Rooms are rendered by two 16:9 cameras in turn: one in which things reach the edges of the image, and
-one so wide that most are 2 to 6 % of its width. Counted are, for each view and with and without closer
-looks: how many targets are found with an IoU of one half or more, how often something else is
-marked, and how much of what is absent is rejected. The threshold is the checkpoint's own, which was
-chosen for its own view. The last line printed is JSON.
+Rooms are rendered by two 16:9 cameras in turn: one in which things reach the edges of the image,
+and one so wide that most are 2 to 6 % of its width. Counted are, for each view and with and without
+closer looks: how many targets are found with an IoU of one half or more, how often something else
+is marked, and how much of what is absent is rejected. The threshold is the checkpoint's own, which
+was chosen for its own view. The last line printed is JSON.
 """
 
 from __future__ import annotations
