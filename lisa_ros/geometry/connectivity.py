@@ -25,6 +25,7 @@ from lisa_ros.types import BoolArray, Float64Array
 LabelArray = npt.NDArray[np.intp]
 
 OUTSIDE = -1
+_NONE = np.int32(-1)
 # What is further from an object than this times its size (the root of its area) is another one.
 _REACH_SIZES = 1.0
 
@@ -54,8 +55,8 @@ def connected_objects(
         along, down = rows.links(smooth), columns.links(smooth.T).transposed()
         labels[smooth] = _objects(smooth, (z[smooth] / focal_px) ** 2, along, down)
     # Along its surface first, or the corner of an edge would join what is straight beside it.
-    labels = _spread(labels, mask, z, focal_px, rows.gap)
-    labels = _spread(labels, mask, z, focal_px, np.full(mask.shape, np.inf))
+    labels = spread(labels, mask, z, focal_px, rows.gap)
+    labels = spread(labels, mask, z, focal_px)
     return _with_rest(labels, mask)
 
 
@@ -82,35 +83,38 @@ def _objects(nodes: BoolArray, area: Float64Array, rows: Links, columns: Links) 
     return objects
 
 
-def _spread(
+def spread(
     labels: LabelArray,
     mask: BoolArray,
     z: Float64Array,
     focal_px: float,
-    within: Float64Array,
+    within: Float64Array | None = None,
 ) -> LabelArray:
-    """Give the pixels of the mask without a label that of the closest point, in metres.
+    """Give the pixels of a mask without a label that of the closest point, in metres.
 
-    Of the labelled points to their left, right, top and bottom without a gap in the mask. within:
-    f64[h,w], only points that are closer than this.
+    Of the labelled points to their left, right, top and bottom without a gap in the mask. labels:
+    intp[h,w], OUTSIDE for none. mask: bool[h,w]. z: f64[h,w] m, NaN where nothing was measured.
+    within: f64[h,w] m, only points that are closer than this.
     """
-    spread, closest = labels.copy(), within.copy()
+    labelled = labels.copy()
+    closest = np.full(mask.shape, np.inf) if within is None else within.copy()
     unlabelled = mask & (labels == OUTSIDE)
     if not unlabelled.any():
-        return spread
+        return labelled
     for turned in (_as_is, np.fliplr, np.transpose, _transposed_and_flipped):
         source = _last_label(turned(labels), turned(mask))
-        row, column = np.nonzero(turned(unlabelled) & (source != OUTSIDE))
+        row, column = np.nonzero(turned(unlabelled) & (source != _NONE))
         start = source[row, column]
         z_start = turned(z)[row, start]
-        step = turned(z)[row, column] - z_start
-        aside = (column - start) * z_start / focal_px
-        distance = np.hypot(np.where(np.isnan(step), 0.0, step), aside)
+        step = np.nan_to_num(turned(z)[row, column] - z_start, nan=0.0)
+        # Among points without depth the closest in the image: any depth will do.
+        aside = (column - start) * np.nan_to_num(z_start, nan=1.0) / focal_px
+        distance = np.hypot(step, aside)
         better = distance < turned(closest)[row, column]
         row, column, start = row[better], column[better], start[better]
         turned(closest)[row, column] = distance[better]
-        turned(spread)[row, column] = turned(labels)[row, start]
-    return spread
+        turned(labelled)[row, column] = turned(labels)[row, start]
+    return labelled
 
 
 def _as_is(image: npt.NDArray) -> npt.NDArray:
@@ -121,12 +125,12 @@ def _transposed_and_flipped(image: npt.NDArray) -> npt.NDArray:
     return np.fliplr(image.T)
 
 
-def _last_label(labels: LabelArray, mask: BoolArray) -> IndexArray:
-    """Give the column of the last labelled pixel in the row, OUTSIDE where the mask ended since."""
-    column = np.arange(mask.shape[1])
-    label = np.maximum.accumulate(np.where(labels == OUTSIDE, OUTSIDE, column), axis=1)
-    end = np.maximum.accumulate(np.where(mask, OUTSIDE, column), axis=1)
-    return np.where(label > end, label, OUTSIDE)
+def _last_label(labels: LabelArray, mask: BoolArray) -> npt.NDArray[np.int32]:
+    """Give the column i32[h,w] of the last labelled pixel of the row; _NONE: the mask ended."""
+    column = np.arange(mask.shape[1], dtype=np.int32)
+    label = np.maximum.accumulate(np.where(labels == OUTSIDE, _NONE, column), axis=1)
+    end = np.maximum.accumulate(np.where(mask, _NONE, column), axis=1)
+    return np.where(label > end, label, _NONE)
 
 
 def _with_rest(labels: LabelArray, mask: BoolArray) -> LabelArray:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from lisa_ros.errors import DepthError, MaskError
-from lisa_ros.geometry.connectivity import OUTSIDE, LabelArray, connected_objects
+from lisa_ros.geometry.connectivity import OUTSIDE, LabelArray, connected_objects, spread
 from lisa_ros.geometry.fragments import MIN_PART_PX, fragments
 from lisa_ros.types import BoolArray, Float32Array, Float64Array, Intrinsics
 
 # One round shows nearly every fragment; what it joins may make another one of its neighbour.
 _MAX_ROUNDS = 4
+# Half of a 1280 x 720 image.
+_MAX_LOOKED_AT_PX = 460_800
 
 
 def split_mask(
@@ -56,7 +60,7 @@ def split_mask(
         focal_px = min(intrinsics.fx, intrinsics.fy)
         measured = np.isfinite(depth_m[window]) & (depth_m[window] > 0)
         z[measured] = depth_m[window][measured]
-    labels = _without_fragments(mask[window], z, focal_px)
+    labels = _labels(mask[window], z, focal_px)
     size = np.bincount(labels[labels != OUTSIDE])
     parts = []
     for label in np.argsort(-size, kind="stable")[: min(max_parts, np.count_nonzero(size))]:
@@ -64,6 +68,23 @@ def split_mask(
         part[window] = labels == label
         parts.append(part)
     return tuple(parts)
+
+
+def _labels(mask: BoolArray, z: Float64Array, focal_px: float) -> LabelArray:
+    """Label the mask's objects; of a large mask only every so many rows and columns are looked at.
+
+    So that neither time nor memory grows with the image.
+    """
+    stride = math.ceil(math.sqrt(mask.size / _MAX_LOOKED_AT_PX))
+    if stride == 1:
+        return _without_fragments(mask, z, focal_px)
+    every = np.s_[::stride, ::stride]
+    if not mask[every].any():
+        return np.where(mask, 0, OUTSIDE)
+    coarse = _without_fragments(mask[every], z[every], focal_px / stride)
+    blocks = coarse.repeat(stride, axis=0).repeat(stride, axis=1)[: mask.shape[0], : mask.shape[1]]
+    # Where the mask begins inside of a block, the block's corner is still outside.
+    return spread(np.where(mask, blocks, OUTSIDE), mask, z, focal_px)
 
 
 def _without_fragments(mask: BoolArray, z: Float64Array, focal_px: float) -> LabelArray:

@@ -40,9 +40,9 @@ def test_strip_by_itself_is_an_object() -> None:
     assert not fragments(labels).any()
 
 
-@pytest.mark.parametrize(("side", "is_speck"), [(7, True), (9, False)])
+@pytest.mark.parametrize(("side", "is_speck"), [(11, True), (12, False)])
 def test_speck_is_small_beside_the_largest(side: int, is_speck: bool) -> None:
-    labels = canvas()  # 1257 px, a twentieth of which is 63
+    labels = canvas()  # 1257 px, a tenth of which is 126
     labels[2 : 2 + side, 2 : 2 + side] = 1
     np.testing.assert_array_equal(fragments(labels), (labels == 1) & is_speck)
 

@@ -236,6 +236,30 @@ def test_max_parts_keeps_the_largest() -> None:
     assert [int(part.sum()) for part in parts] == [8 * 59, 8 * 58, 8 * 57]
 
 
+@pytest.mark.parametrize("depth", [True, False])
+def test_large_masks_are_looked_at_more_coarsely(depth: bool) -> None:
+    camera = Intrinsics(fx=900.0, fy=900.0, cx=639.5, cy=359.5, width=1280, height=720)
+    left, right = np.zeros((720, 1280), bool), np.zeros((720, 1280), bool)
+    left[7:701, 3:601] = True
+    right[11:713, 640:1277] = True
+    depth_m = np.full(left.shape, 9.0, np.float32)
+    depth_m[left], depth_m[right] = 1.0, 1.7
+    mask = left | right
+    parts = split_mask(mask, depth_m if depth else None, camera, max_parts=9)
+    assert len(parts) == 2
+    for part, truth in zip(parts, (right, left), strict=True):
+        assert np.count_nonzero(part ^ truth) < 0.002 * truth.sum()
+    np.testing.assert_array_equal(parts[0] | parts[1], mask)
+
+
+def test_large_mask_between_the_rows_that_are_looked_at() -> None:
+    mask = np.zeros((1000, 1000), bool)
+    mask[1, 1:999:2] = mask[999, 1:999:2] = True
+    mask[0, 0] = True
+    parts = split_mask(mask, None, None, max_parts=9)
+    assert len(parts) == 1
+
+
 def test_empty_mask_has_no_parts() -> None:
     assert split(np.zeros((240, 240), bool), None) == ()
 
