@@ -241,6 +241,25 @@ def test_presets_for_one_gpu_fit_and_say_what_they_need(name: str) -> None:
     assert said.groups() == (f"{found.gpu / 1e9:.1f}", f"{found.ram / 1e9:.0f}")
 
 
+PAPER = {
+    "lisa-7b": ("lisa-7b", 24),
+    "lisa-13b": ("lisa-13b", 40),
+    "lisa-13b-explanatory": ("lisa-13b", 40),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PAPER)
+def test_the_papers_runs_fit_on_8_gpus_and_say_what_they_need(name: str) -> None:
+    path, (sizes, giga) = CONFIGS / f"{name}.yaml", PAPER[name]
+    found = estimate(load_config(RunConfig, path), PUBLISHED[sizes], 8)
+    assert found.gpu <= 0.9 * giga * 1e9
+    pattern = r"each of 8 needs ([\d.]+) GB, all together (\d+) GB of RAM"
+    said = re.search(pattern, path.read_text(encoding="utf-8"))
+    assert said is not None
+    assert said.groups() == (f"{found.gpu / 1e9:.1f}", f"{8 * found.ram / 1e9:.0f}")
+
+
 def test_the_command_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     path = str(CONFIGS / "lisa-7b.yaml")
     assert main([path, "--model", "lisa-7b", "--ranks", "8", "micro_batch=1"]) == 0
