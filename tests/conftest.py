@@ -1,4 +1,4 @@
-"""For all tests: no deadlines, and `--require-ros`.
+"""For all tests: no deadlines, `--require-ros` and `--soak-minutes`.
 
 A run that skipped every ROS test has shown nothing of the nodes; with `--require-ros` it fails.
 """
@@ -20,6 +20,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--require-ros",
         action="store_true",
         help="fail unless at least one test marked `ros` passed",
+    )
+    parser.addoption(
+        "--soak-minutes",
+        type=float,
+        default=0.25,
+        help="how long tests/nodes/test_soak.py sends rubbish (before a release: 60)",
     )
 
 

@@ -32,6 +32,10 @@ class NodeProcess:
     def log(self) -> str:
         return self.log_path.read_text()
 
+    @property
+    def process_id(self) -> int:
+        return self._process.pid
+
     def is_running(self) -> bool:
         return self._process.poll() is None
 
