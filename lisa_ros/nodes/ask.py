@@ -126,7 +126,7 @@ def told(answer: Perception) -> str:
     lines += [f"  target {target.id:<4} {_place(target, answer)}" for target in answer.targets]
     if answer.targets and not answer.calibrated:
         lines.append("  uncalibrated: nobody has measured how often such an answer is wrong")
-    if answer.demo_model:
+    if answer.targets and answer.demo_model:
         lines.append("  by a demonstration model, which is not fit for a robot")
     return "\n".join(lines)
 
