@@ -56,7 +56,7 @@ jemalloc := $(firstword $(wildcard /usr/lib/*/libjemalloc.so.2))
 train := $(alone) OMP_NUM_THREADS=1 LD_PRELOAD=$(jemalloc) MALLOC_CONF=oversize_threshold:0,thp:always,dirty_decay_ms:60000 \
   .venv/bin/torchrun --nproc-per-node $(ranks) -m
 
-train-tiny: setup ## train lisa-tiny from nothing: three to four hours on two cores, in as many sittings as you like
+train-tiny: setup ## train lisa-tiny from nothing: three and a half hours on two cores, in as many sittings as you like
 	@$(MAKE) --no-print-directory $(tiny)/evaluated
 
 runs/rooms/complete:

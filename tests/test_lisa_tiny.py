@@ -18,9 +18,10 @@ from training.evaluation.room_set import refuse_known_rooms
 from training.room_evaluation import ask_about_rooms
 
 FOLDER = Path(lisa_ros.__file__).parent / "assets" / "lisa-tiny"
-MAX_BYTES = 15 * 1024**2
+MAX_BYTES = 15_000_000  # of the checkpoint's one file
+MAX_BYTES_WITH_TOWER = 16_000_000
 FIRST_SEED, ROOMS = 40_000, 12
-# 300 rooms show 0.73, 0.90, 0.86 and 0.006 (training.evaluate). These 72 present and 24 absent
+# 300 rooms show 0.74, 0.91, 0.88 and 0.006 (training.evaluate). These 72 present and 24 absent
 # requests spread more: the bounds leave room for that, not for a defect.
 MIN_GIOU, MIN_FOUND, MIN_REJECTED, MAX_MEDIAN_ERROR_M = 0.64, 0.82, 0.7, 0.012
 
@@ -34,7 +35,8 @@ def test_it_has_the_layout_of_a_released_checkpoint() -> None:
 
 def test_it_is_small_and_in_bfloat16() -> None:
     files = list(FOLDER.rglob("*.safetensors"))
-    assert sum(path.stat().st_size for path in files) <= MAX_BYTES
+    assert (FOLDER / "model.safetensors").stat().st_size <= MAX_BYTES
+    assert sum(path.stat().st_size for path in files) <= MAX_BYTES_WITH_TOWER
     for path in files:
         with safe_open(path, framework="pt") as tensors:
             kinds = {tensors.get_slice(key).get_dtype() for key in tensors.keys()}  # noqa: SIM118

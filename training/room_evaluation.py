@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from lisa_ros.inference.segmenter import Segmenter
 from lisa_ros.simulation.room import Room
-from lisa_ros.simulation.vocabulary import Split
+from lisa_ros.simulation.wordings import Split
 from training.evaluation.asking import Protocol
 from training.evaluation.record import Record
 from training.evaluation.room_set import asked_of_room

@@ -9,7 +9,9 @@ from lisa_ros.simulation.material import COLORS
 from lisa_ros.simulation.needs import NEEDS
 from lisa_ros.simulation.phrase import ANY_KIND, UNDECIDED, Phrase, Verdict, judge_phrase
 from lisa_ros.simulation.room import Room
-from lisa_ros.simulation.vocabulary import ANYTHING, ENTRIES, RELATIONS, SPLITS, WRAPPERS
+from lisa_ros.simulation.sentences import ANYTHING, RELATIONS, WRAPPERS
+from lisa_ros.simulation.vocabulary import ENTRIES
+from lisa_ros.simulation.wordings import SPLITS
 
 _ARTICLE = re.compile(r"^(?:the|a|an|my|some) ")
 
@@ -84,7 +86,7 @@ def _needs() -> dict[str, Phrase]:
         normalised(sentence): Phrase(need.kinds, need.substitutes)
         for need in NEEDS
         for split in SPLITS
-        for sentence in need.sentences.of(split)
+        for sentence in need.all_sentences().of(split)
     }
 
 

@@ -39,7 +39,7 @@ class Truth(enum.IntEnum):
 class Phrase:
     """The meaning of a request. kinds: any of them will do. substitutes: see `needs.Need`.
 
-    color: of the thing asked for. relation: a key of `vocabulary.RELATIONS`, to the one thing of
+    color: of the thing asked for. relation: a key of `sentences.RELATIONS`, to the one thing of
     the kinds `anchor`.
     """
 

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from lisa_ros.simulation.kinds import KINDS
 from lisa_ros.simulation.needs import NEEDS
-from lisa_ros.simulation.requests import casual, is_plural
-from lisa_ros.simulation.vocabulary import ANYTHING, ENTRIES, RELATIONS, WRAPPERS, Split
+from lisa_ros.simulation.requests import casual
+from lisa_ros.simulation.sentences import ANYTHING, RELATIONS, WRAPPERS, is_plural
+from lisa_ros.simulation.vocabulary import ENTRIES
+from lisa_ros.simulation.wordings import Split
 
 
 def all_phrasings(split: Split) -> list[str]:
@@ -17,7 +19,7 @@ def all_phrasings(split: Split) -> list[str]:
     Each is there also as it is typed casually. Not every sentence that can be drawn is listed (a
     relation joins any two names), but every word is.
     """
-    sentences = [sentence for need in NEEDS for sentence in need.sentences.of(split)]
+    sentences = [sentence for need in NEEDS for sentence in need.all_sentences().of(split)]
     for phrase, head in _noun_phrases(split):
         sentences += [wrapper.around(phrase, is_plural(head)) for wrapper in WRAPPERS[split]]
     return list(dict.fromkeys([*sentences, *map(casual, sentences)]))

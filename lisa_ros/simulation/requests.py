@@ -16,16 +16,9 @@ from lisa_ros.simulation.material import COLORS
 from lisa_ros.simulation.needs import NEEDS, Need
 from lisa_ros.simulation.phrase import ANY_KIND, Phrase, judge_phrase
 from lisa_ros.simulation.room import Room, RoomObject
-from lisa_ros.simulation.vocabulary import (
-    ANYTHING,
-    ENTRIES,
-    PLURAL_NAMES,
-    RELATIONS,
-    SPLITS,
-    WRAPPERS,
-    Entry,
-    Split,
-)
+from lisa_ros.simulation.sentences import ANYTHING, OPENINGS, RELATIONS, WRAPPERS, is_plural
+from lisa_ros.simulation.vocabulary import ENTRIES, Entry
+from lisa_ros.simulation.wordings import SPLITS, Split
 from lisa_ros.types import Status
 
 Form = Literal["name", "attribute", "description", "relation", "implicit"]
@@ -187,7 +180,10 @@ def _draw_implicit(
     room: Room, rng: np.random.Generator, present: bool, split: Split
 ) -> tuple[str, Phrase] | None:
     need = _pick(rng, _needs_of(_kind(room, rng, present)))
-    sentence = _pick(rng, need.sentences.of(split))
+    activities = need.activities if split == "train" else ()
+    sentence = _pick(rng, (*need.sentences.of(split), *activities))
+    if sentence in activities:
+        sentence = _pick(rng, OPENINGS).replace("{a}", sentence)
     return _typed(rng, sentence), Phrase(need.kinds, need.substitutes)
 
 
@@ -246,11 +242,6 @@ def _wrapped(rng: np.random.Generator, phrase: str, split: Split, head: str = ""
     """A sentence about a noun phrase; `head` is its noun where that is not the last word."""
     plural = is_plural(head or phrase)
     return _typed(rng, _pick(rng, WRAPPERS[split]).around(phrase, plural))
-
-
-def is_plural(noun: str) -> bool:
-    """Whether a noun phrase takes "are"."""
-    return noun in PLURAL_NAMES or noun.split()[-1] in PLURAL_NAMES
 
 
 def _typed(rng: np.random.Generator, sentence: str) -> str:

@@ -7,10 +7,13 @@ import pytest
 
 from lisa_ros.simulation.kinds import KINDS
 from lisa_ros.simulation.language import normalised, parse
+from lisa_ros.simulation.material import COLORS
 from lisa_ros.simulation.needs import NEEDS
 from lisa_ros.simulation.phrasings import all_phrasings
 from lisa_ros.simulation.requests import sample_requests
-from lisa_ros.simulation.vocabulary import ANYTHING, ENTRIES, RELATIONS, SPLITS, WRAPPERS
+from lisa_ros.simulation.sentences import ANYTHING, RELATIONS, WRAPPERS, is_plural
+from lisa_ros.simulation.vocabulary import ENTRIES
+from lisa_ros.simulation.wordings import SPLITS
 
 
 def words(text: str) -> str:
@@ -21,7 +24,8 @@ def words(text: str) -> str:
 def unseen_wordings() -> list[str]:
     atoms = [w for e in ENTRIES for w in (*e.names.unseen, *e.descriptions.unseen)]
     atoms += [sentence for need in NEEDS for sentence in need.sentences.unseen]
-    atoms += [w for wordings in (*RELATIONS.values(), ANYTHING) for w in wordings.unseen]
+    atoms += [w for wordings in RELATIONS.values() for w in wordings.unseen]
+    atoms += [f"{color} {noun}" for color in COLORS for noun in ANYTHING.unseen]
     return atoms + [wrapper.text.split("{x}")[0] for wrapper in WRAPPERS["unseen"]]
 
 
@@ -86,9 +90,32 @@ def test_no_wording_means_two_things():
         for w in (*e.names.of(s), *e.descriptions.of(s))
     ]
     sentences = [
-        normalised(text) for need in NEEDS for s in SPLITS for text in need.sentences.of(s)
+        normalised(text) for need in NEEDS for s in SPLITS for text in need.all_sentences().of(s)
     ]
     assert len(set(nouns + sentences)) == len(nouns + sentences)
+
+
+def test_unseen_words_are_words_of_training():
+    known, asked = (
+        {word for text in all_phrasings(split) for word in words(text).split()} for split in SPLITS
+    )
+    assert asked - known <= {"smartphone"}
+
+
+@pytest.mark.parametrize(
+    ("noun_phrase", "plural"),
+    [
+        ("keys", True),
+        ("house keys", True),
+        ("bunch of keys", False),
+        ("keys of the house", True),
+        ("metal things on a ring", True),
+        ("thing with two dark lenses", False),
+        ("ring", False),
+    ],
+)
+def test_plural_nouns_take_are(noun_phrase, plural):
+    assert is_plural(noun_phrase) == plural
 
 
 def test_words_name_only_known_kinds():

@@ -12,7 +12,7 @@ from lisa_ros.simulation.language import normalised, parse
 from lisa_ros.simulation.phrase import ANY_KIND
 from lisa_ros.simulation.requests import Request, sample_requests
 from lisa_ros.simulation.room import Room, RoomObject
-from lisa_ros.simulation.vocabulary import Split
+from lisa_ros.simulation.wordings import Split
 
 # Few requests of a room may be about the kinds wanted, so many are drawn.
 _AT_ONCE, _ROUNDS = 16, 8

@@ -21,7 +21,7 @@ from lisa_ros.simulation.requests import Request
 from lisa_ros.simulation.room import Room
 from lisa_ros.simulation.storage import read_shard, shard_paths
 from lisa_ros.simulation.stored_rooms import StoredRooms
-from lisa_ros.simulation.vocabulary import SPLITS, Split
+from lisa_ros.simulation.wordings import SPLITS, Split
 from lisa_ros.types import UInt8Array
 from training.data.phrasing import QUESTIONS_PER_IMAGE, accepting_answer, pick
 from training.data.room_requests import KindChoice, draw_requests

@@ -14,7 +14,7 @@ from lisa_ros.model.settings import LisaSettings
 from lisa_ros.simulation.noise import sense_depth
 from lisa_ros.simulation.requests import sample_requests
 from lisa_ros.simulation.room import Room, generate_room
-from lisa_ros.simulation.vocabulary import Split
+from lisa_ros.simulation.wordings import Split
 from training.evaluation.asked import Asked, AskedImage, Depth
 
 REQUESTS_PER_ROOM = 8
