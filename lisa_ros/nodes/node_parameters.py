@@ -12,6 +12,7 @@ from rcl_interfaces.msg import (
     ParameterDescriptor,
     SetParametersResult,
 )
+from rclpy.exceptions import ParameterNotDeclaredException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
@@ -28,6 +29,7 @@ class NodeParameters:
     def __init__(self, node: Node, is_configured: Callable[[], bool]) -> None:
         self._node = node
         self._is_configured = is_configured
+        node.add_pre_set_parameters_callback(self._refuse_undeclared)
         node.add_on_set_parameters_callback(self._check)
         for name, spec in specifications().items():
             node.declare_parameter(name, spec.default, ParameterDescriptor(**_descriptor(spec)))
@@ -41,6 +43,16 @@ class NodeParameters:
                 for name, spec in specifications().items()
             }
         )
+
+    def _refuse_undeclared(self, parameters: list[Parameter]) -> list[Parameter]:
+        """Raise for names that nobody declared; rclpy would, but loses the names on the way."""
+        strange = [p.name for p in parameters if not self._node.has_parameter(p.name)]
+        if strange:
+            likely = rules.unknown(strange)
+            raise ParameterNotDeclaredException(
+                [f"{name}{_hint(likely.get(name, ''))}" for name in strange]
+            )
+        return parameters
 
     def _check(self, parameters: Sequence[Parameter]) -> SetParametersResult:
         reason = self._refusal({p.name: p.value for p in parameters})
@@ -61,8 +73,11 @@ class NodeParameters:
     def _warn_of_unknown(self) -> None:
         # rclpy has no public name for what a file or the command line gave.
         for name, likely in rules.unknown(self._node._parameter_overrides).items():
-            hint = f"; is it {likely}?" if likely else ""
-            self._node.get_logger().warning(f"this node has no parameter {name!r}{hint}")
+            self._node.get_logger().warning(f"this node has no parameter {name!r}{_hint(likely)}")
+
+
+def _hint(likely: str) -> str:
+    return f"; is it {likely}?" if likely else ""
 
 
 def _descriptor(spec: Field[Any]) -> dict[str, Any]:

@@ -49,6 +49,7 @@ def test_every_parameter_that_may_change_takes_its_own_value_again(
         ("found_threshold", "high", "or null for none"),
         ("prompt_template", "Where?", "exactly once"),
         ("no_such_parameter", 1, "no_such_parameter"),
+        ("max_target", 1, "max_target; is it max_targets?"),
         ("autostart", False, "read-only"),
     ],
 )
