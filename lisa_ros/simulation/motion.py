@@ -119,7 +119,9 @@ class MovingRoom:
         start = self._plan.T_world_camera
         eye, forward = start[:3, 3], start[:3, 2]
         if self.motion == "away":
-            return look_at(eye, eye + _turned(forward, _TURN_RAD * np.sin(phase / 2) ** 2))
+            # To the side where the target is not; turning left is positive.
+            side = 1.0 if (self._target_centre - eye) @ start[:3, 0] > 0 else -1.0
+            return look_at(eye, eye + _turned(forward, side * _TURN_RAD * np.sin(phase / 2) ** 2))
         if self.motion == "camera":
             # The axis of the swing goes through the point of the table that the camera looks at.
             centre = eye - forward * eye[2] / forward[2]
