@@ -71,6 +71,8 @@ class GatedTracker:
         for target_id, sighting in found.items():
             if isinstance(sighting, Sighting):
                 self._memories[target_id].remember(frame, sighting.mask)
+            else:
+                self._memories[target_id].miss(frame)
         return found
 
     def identify(self, frame: RgbdFrame, masks: Sequence[BoolArray]) -> list[int]:

@@ -31,7 +31,10 @@ class GateLimits:
     min_likeness: of its colours with those known (`appearance.likeness`). max_speed_m_s: of its
     position relative to the camera. slack_m: added to the way that this allows, for noise and for
     the parts that come into view and go. max_speed_per_s, slack: the same without depth, in widths
-    of the image. memory_s: after that long out of sight, size and shape are no longer compared.
+    of the image. memory_s: after that long out of sight, size and shape are no longer compared, and
+    neither does the way that it may have gone exclude much. likeness_after_loss: takes their place,
+    for a target that was looked for in vain that long: a decoder proposes something on every frame,
+    and a wrong one that is believed would end the asking for the right one.
     """
 
     min_px: int = 12
@@ -42,6 +45,7 @@ class GateLimits:
     max_speed_per_s: float = 1.0
     slack: float = 0.05
     memory_s: float = 1.0
+    likeness_after_loss: float = 0.75
     fullest_s: float = 5.0
 
 
@@ -70,12 +74,18 @@ class TargetMemory:
                     f"{limits.min_overlap:.2f} is needed)"
                 )
         alike = likeness(colours_of(frame.image, mask), self.colours)
-        if alike < limits.min_likeness:
+        needed = self._needed_likeness(frame)
+        if alike < needed:
             return (
-                f"what is there has other colours (likeness {alike:.2f}, at least "
-                f"{limits.min_likeness:.2f} is needed)"
+                f"what is there has other colours (likeness {alike:.2f}, at least {needed:.2f} is "
+                "needed)"
             )
         return self._jump(frame, mask, elapsed_s)
+
+    def miss(self, frame: RgbdFrame) -> None:
+        """Take note that the target was looked for on a frame, in vain."""
+        if self._lost_ns is None:
+            self._lost_ns = frame.stamp_ns
 
     def remember(self, frame: RgbdFrame, mask: BoolArray) -> None:
         """Learn from a mask that is the target."""
@@ -92,7 +102,15 @@ class TargetMemory:
             return None
         return float(np.linalg.norm(position - self._position))
 
+    def _needed_likeness(self, frame: RgbdFrame) -> float:
+        # Not the time since it was seen: a model that takes seconds for a frame has not lost it.
+        limits = self._limits
+        if self._lost_ns is None or frame.stamp_ns - self._lost_ns <= limits.memory_s * 1e9:
+            return limits.min_likeness
+        return limits.likeness_after_loss
+
     def _remember_place(self, frame: RgbdFrame, mask: BoolArray) -> None:
+        self._lost_ns: int | None = None
         self._mask = mask
         self._stamp_ns = frame.stamp_ns
         self._position = surface_point(frame, mask)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from moving_shapes import BLUE, WALL_M, Disc, frame_of
 
+from lisa_ros.tracking.appearance import colours_of, likeness
 from lisa_ros.tracking.gates import GateLimits, TargetMemory, overlap, surface_point
 
 DISC = Disc(60, 45)
@@ -41,6 +42,22 @@ def test_size_is_not_compared_after_a_while_out_of_sight():
 
 def test_another_colour_is_refused_with_figures():
     assert "other colours (likeness 0." in refusal_of(dataclasses.replace(DISC, colour=BLUE), 0.1)
+
+
+def test_what_was_looked_for_in_vain_must_be_more_alike():
+    half = DISC.mask.copy()
+    half[:, :60] = Disc(40, 45).mask[:, :60]  # as much of the wall as of the disc
+    alike = likeness(colours_of(FRAME.image, half), memory().colours)
+    limits = GateLimits(memory_s=1.0)
+    assert limits.min_likeness < alike < limits.likeness_after_loss
+    lost, unasked = memory(), memory()
+    lost.miss(frame_of([DISC], 1.0))
+    assert lost.refusal(frame_of([DISC], 1.9), half) is None
+    assert "0.75 is needed" in lost.refusal(frame_of([DISC], 2.1), half)
+    assert unasked.refusal(frame_of([DISC], 2.1), half) is None
+    assert lost.refusal(frame_of([DISC], 2.1), DISC.mask) is None
+    lost.remember(frame_of([DISC], 2.1), DISC.mask)
+    assert lost.refusal(frame_of([DISC], 3.2), half) is None
 
 
 def test_a_jump_in_depth_is_refused_until_there_was_time_for_it():
