@@ -57,6 +57,7 @@ class TargetMemory:
         self._limits = limits
         self.colours = colours_of(frame.image, mask)
         self._fullest, self._fullest_ns = mask, frame.stamp_ns
+        self._lost_ns: int | None = None  # since when it is looked for in vain
         self._remember_place(frame, mask)
 
     def refusal(self, frame: RgbdFrame, mask: BoolArray) -> str | None:
@@ -110,7 +111,7 @@ class TargetMemory:
         return limits.likeness_after_loss
 
     def _remember_place(self, frame: RgbdFrame, mask: BoolArray) -> None:
-        self._lost_ns: int | None = None
+        self._lost_ns = None
         self._mask = mask
         self._stamp_ns = frame.stamp_ns
         self._position = surface_point(frame, mask)
