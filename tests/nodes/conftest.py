@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from node_process import DOMAIN_ID, NodeProcess
+from node_process import DOMAIN_ID, FAKE_PERCEPTION, NodeProcess, StartNode
 
 if TYPE_CHECKING:
     from red_box_camera import RedBoxCamera
     from robot_client import RobotClient
-
-FAKE_PERCEPTION = str(Path(__file__).with_name("fake_perception.py"))
-StartNode = Callable[..., NodeProcess]
 
 
 @pytest.fixture(scope="module")

@@ -6,12 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
 # One domain for each test process, so that suites that run side by side never meet.
 DOMAIN_ID = 1 + os.getpid() % 100
 _END_TIMEOUT_S = 60.0
+FAKE_PERCEPTION = str(Path(__file__).with_name("fake_perception.py"))
 
 
 class NodeProcess:
@@ -69,3 +71,7 @@ def node_environment(log_dir: Path) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "OMP_NUM_THREADS": "1",
     }
+
+
+# The fixture `start_node` of conftest.py.
+StartNode = Callable[..., NodeProcess]

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from node_process import FAKE_PERCEPTION
 
 pytest.importorskip("rclpy")
 pytest.importorskip("lisa_ros.msg")
 pytest.importorskip("open3d")
 
-from conftest import FAKE_PERCEPTION
 from geometry_msgs.msg import PointStamped
 from lisa_ros.msg import Perception
 from PIL import Image as PilImage

@@ -12,10 +12,9 @@ import pytest
 pytest.importorskip("rclpy")
 pytest.importorskip("lisa_ros.msg")
 
-from conftest import FAKE_PERCEPTION, StartNode
 from diagnostic_msgs.msg import DiagnosticStatus
 from lisa_ros.srv import SaveSample
-from node_process import REPOSITORY, NodeProcess, node_environment
+from node_process import FAKE_PERCEPTION, REPOSITORY, NodeProcess, StartNode, node_environment
 from rclpy.qos import qos_profile_sensor_data
 from red_box_camera import RedBoxCamera
 from robot_client import RobotClient, wait_until

@@ -15,9 +15,8 @@ import pytest
 pytest.importorskip("rclpy")
 pytest.importorskip("lisa_ros.msg")
 
-from conftest import FAKE_PERCEPTION, StartNode
 from lisa_ros.msg import Perception
-from node_process import NodeProcess
+from node_process import FAKE_PERCEPTION, NodeProcess, StartNode
 from PIL import Image as PillowImage
 from rclpy.qos import ReliabilityPolicy
 from red_box_camera import (

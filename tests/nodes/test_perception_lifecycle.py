@@ -13,11 +13,10 @@ import pytest
 pytest.importorskip("rclpy")
 pytest.importorskip("lisa_ros.msg")
 
-from conftest import FAKE_PERCEPTION, StartNode
 from diagnostic_msgs.msg import DiagnosticStatus
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
-from node_process import NodeProcess
+from node_process import FAKE_PERCEPTION, NodeProcess, StartNode
 from rcl_interfaces.msg import ParameterType
 from rcl_interfaces.srv import GetParameters
 from red_box_camera import BOX_POSITION_M, RedBoxCamera

@@ -11,9 +11,8 @@ import pytest
 pytest.importorskip("rclpy")
 pytest.importorskip("lisa_ros.msg")
 
-from conftest import FAKE_PERCEPTION, StartNode
 from lifecycle_msgs.srv import ChangeState
-from node_process import NodeProcess
+from node_process import FAKE_PERCEPTION, NodeProcess, StartNode
 from robot_client import RobotClient, wait_until
 
 from lisa_ros.types import Status

@@ -8,11 +8,11 @@ import time
 from pathlib import Path
 
 import pytest
+from node_process import StartNode
 
 pytest.importorskip("rclpy")
 pytest.importorskip("lisa_ros.msg")
 
-from conftest import StartNode
 from robot_client import wait_until
 
 LEISURELY_NODE = str(Path(__file__).with_name("leisurely_node.py"))

@@ -11,9 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import FAKE_PERCEPTION, StartNode
 from hostile_camera import HostileCamera
-from node_process import DOMAIN_ID
+from node_process import DOMAIN_ID, FAKE_PERCEPTION, StartNode
 from robot_client import RobotClient, wait_until
 
 from lisa_ros.types import Status

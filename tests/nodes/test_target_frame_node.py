@@ -12,9 +12,8 @@ pytest.importorskip("rclpy")
 pytest.importorskip("lisa_ros.msg")
 pytest.importorskip("tf2_ros", reason="tf2_ros is part of a ROS 2 installation and not on PyPI")
 
-from conftest import FAKE_PERCEPTION, StartNode
 from geometry_msgs.msg import TransformStamped
-from node_process import NodeProcess
+from node_process import FAKE_PERCEPTION, NodeProcess, StartNode
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from red_box_camera import BOX_POSITION_M, FRAME_ID, RedBoxCamera
 from robot_client import RobotClient, wait_until
