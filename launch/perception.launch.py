@@ -6,8 +6,8 @@
     ros2 launch lisa_ros perception.launch.py camera:=realsense start_camera:=false
     ros2 launch lisa_ros perception.launch.py image:=/rgb depth:=/depth camera_info:=/info
 
-A preset is a file of config/cameras: its topics, parameters of the node, and how the driver is
-started.
+A preset is a file of config/cameras: its topics, parameters of the node (which win over those of
+params_file), and how the driver is started.
 """
 
 from pathlib import Path
