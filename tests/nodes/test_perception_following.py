@@ -68,15 +68,25 @@ def follow(robot: RobotClient, on: bool) -> None:
     assert response.success, response.message
 
 
-def next_result(robot: RobotClient, status: Status, followed: bool, what: str) -> Perception:
-    """Wait for such a result among those that come from now on."""
-    since = len(robot.received["result"])
+class Results:
+    """The results since the last `ask`, read in order, so that none comes too early to be seen."""
 
-    def match() -> Perception | None:
-        results = robot.received["result"][since:]
-        return next((m for m in results if m.status == status and m.followed == followed), None)
+    def __init__(self, robot: RobotClient) -> None:
+        self._results = robot.received["result"]
+        self._read = 0
 
-    return wait_until(match, what)
+    def next(self, status: Status, followed: bool, what: str) -> Perception:
+        """Wait for such a result after the one that was read last."""
+
+        def match() -> Perception | None:
+            for index in range(self._read, len(self._results)):
+                result = self._results[index]
+                if result.status == status and result.followed == followed:
+                    self._read = index + 1
+                    return result
+            return None
+
+        return wait_until(match, what)
 
 
 def test_targets_are_carried_on_with_the_stamps_of_the_images(
@@ -117,11 +127,12 @@ def test_a_loss_is_told_and_what_comes_back_is_found_again(
     follow(robot, True)
     robot.set_parameter("ask_again_s", 0.5)
     asked = robot.ask("the red box")
+    results = Results(robot)
     box.left = None
-    lost = next_result(robot, Status.NOT_FOUND, True, "the loss")
+    lost = results.next(Status.NOT_FOUND, True, "the loss")
     assert lost.reason.startswith("Lost")
     assert not lost.targets
-    again = next_result(robot, Status.NOT_FOUND, False, "the question again")
+    again = results.next(Status.NOT_FOUND, False, "the question again")
     assert "asked for again" in again.reason
     assert again.instruction_id == asked.instruction_id
     box.left = 10
@@ -146,17 +157,18 @@ def test_instructions_are_answered_meanwhile(robot: RobotClient, box: MovingBox)
     for _ in range(5):
         assert robot.ask("the green box").status == Status.NOT_FOUND
         assert robot.ask("the red box").status == Status.FOUND
-    assert next_result(robot, Status.FOUND, True, "the box").instruction == "the red box"
+    assert Results(robot).next(Status.FOUND, True, "the box").instruction == "the red box"
 
 
 @pytest.mark.parametrize("end", ["clear", "follow off"])
 def test_following_ends(robot: RobotClient, box: MovingBox, end: str) -> None:
     follow(robot, True)
     robot.ask("the red box")
-    next_result(robot, Status.FOUND, True, "the box")
+    results = Results(robot)
+    results.next(Status.FOUND, True, "the box")
     if end == "clear":
         robot.clear()
-        next_result(robot, Status.CANCELED, False, "the end")
+        results.next(Status.CANCELED, False, "the end")
     else:
         follow(robot, False)
         time.sleep(0.5)
