@@ -5,6 +5,7 @@
     ros2 launch lisa_ros perception.launch.py camera:=zed camera_arguments:="camera_model:=zed2i"
     ros2 launch lisa_ros perception.launch.py camera:=realsense start_camera:=false
     ros2 launch lisa_ros perception.launch.py image:=/rgb depth:=/depth camera_info:=/info
+    ros2 launch lisa_ros perception.launch.py image:=/rgb use_depth:=false
 
 A preset is a file of config/cameras: its topics, parameters of the node (which win over those of
 params_file), and how the driver is started.
@@ -24,7 +25,7 @@ from launch_ros.substitutions import FindPackageShare
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 
-INPUTS = ("image", "depth", "camera_info")
+INPUTS = ("image", "depth", "camera_info", "depth_camera_info")
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -78,6 +79,26 @@ def generate_launch_description() -> LaunchDescription:
                 "camera_info",
                 default_value="",
                 description="Topic of the colour camera's calibration. Empty: the camera's.",
+            ),
+            DeclareLaunchArgument(
+                "depth_camera_info",
+                default_value="",
+                description="Topic of the depth camera's calibration, where depth is not "
+                "registered to the colour image. Empty: the camera's.",
+            ),
+            DeclareLaunchArgument(
+                "image_transport",
+                default_value="",
+                choices=["", "raw", "compressed"],
+                description="How images come: raw, or compressed (image/compressed and "
+                "depth/compressedDepth). Empty: what preset and params_file say.",
+            ),
+            DeclareLaunchArgument(
+                "use_depth",
+                default_value="",
+                choices=["", "true", "false"],
+                description="Whether there is depth; false: masks without positions. Empty: what "
+                "preset and params_file say.",
             ),
             DeclareLaunchArgument(
                 "autostart",
@@ -144,8 +165,11 @@ def _perception(
 ) -> LifecycleNode:
     # What is not given must not hide what the file says.
     given: dict[str, Any] = dict(preset.get("parameters", {}))
-    if autostart := _value(context, "autostart"):
-        given["autostart"] = autostart == "true"
+    for switch in ("autostart", "use_depth"):
+        if value := _value(context, switch):
+            given[switch] = value == "true"
+    if transport := _value(context, "image_transport"):
+        given["image_transport"] = transport
     if model := _value(context, "model") or ("lisa-tiny" if camera == "simulated" else ""):
         given["model"] = ParameterValue(model, value_type=str)
     return LifecycleNode(

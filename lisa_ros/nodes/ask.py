@@ -124,6 +124,10 @@ def told(answer: Perception) -> str:
     if answer.response:
         lines.append(f"  it said     {answer.response}")
     lines += [f"  target {target.id:<4} {_place(target, answer)}" for target in answer.targets]
+    if answer.has_confidence:
+        lines.append(
+            f"  confidence  {answer.confidence:.2f}: the share of such answers that is right"
+        )
     if answer.targets and not answer.calibrated:
         lines.append("  uncalibrated: nobody has measured how often such an answer is wrong")
     if answer.targets and answer.demo_model:
@@ -143,6 +147,7 @@ def summary(answer: Perception) -> dict[str, Any]:
         "stamp_ns": answer.header.stamp.sec * 1_000_000_000 + answer.header.stamp.nanosec,
         "seg_probability": float(answer.seg_probability),
         "calibrated": bool(answer.calibrated),
+        "confidence": float(answer.confidence) if answer.has_confidence else None,
         "demo_model": bool(answer.demo_model),
         "targets": [_target_summary(target) for target in answer.targets],
     }

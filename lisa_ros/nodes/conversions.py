@@ -87,6 +87,9 @@ def perception_message(answer: Answer, model: ModelFacts) -> Perception:
         message.response = segmentation.text
         message.seg_probability = float(segmentation.seg_probability)
         message.calibrated = bool(segmentation.calibrated)
+        if segmentation.confidence is not None:
+            message.has_confidence = True
+            message.confidence = float(segmentation.confidence)
     return message
 
 

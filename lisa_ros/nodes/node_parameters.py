@@ -17,7 +17,8 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from lisa_ros.nodes import parameter_rules as rules
-from lisa_ros.nodes.parameters import Change, PerceptionParameters, specifications
+from lisa_ros.nodes.parameter_declaration import Change
+from lisa_ros.nodes.parameters import PerceptionParameters, specifications
 
 
 class NodeParameters:

@@ -11,9 +11,10 @@ import numpy as np
 
 from lisa_ros.errors import ConfigurationError, LisaError
 from lisa_ros.geometry import make_transform
-from lisa_ros.nodes.parameters import Change, PerceptionParameters, specifications
+from lisa_ros.nodes.parameter_declaration import Change
+from lisa_ros.nodes.parameters import PerceptionParameters, specifications
 from lisa_ros.nodes.sessions import MAX_NAME_LENGTH
-from lisa_ros.nodes.transforms import require_tf2
+from lisa_ros.nodes.transforms import FixedPose, TargetFrame, TransformSource, require_tf2
 from lisa_ros.types import Float64Array
 
 # What a file says of a parameter that has no value: `null` in YAML, as `ros2 param dump` writes it,
@@ -82,6 +83,20 @@ def camera_pose(parameters: PerceptionParameters) -> Float64Array | None:
     if not parameters.target_frame or parameters.camera_to_target is None:
         return None
     return _transform("camera_to_target", parameters.camera_to_target)
+
+
+def target_frame(
+    parameters: PerceptionParameters, transforms: TransformSource
+) -> TargetFrame | None:
+    """Return where targets are wanted: by the fixed pose, else by `transforms`; None for nowhere.
+
+    Raises as `camera_pose`.
+    """
+    if not parameters.target_frame:
+        return None
+    pose = camera_pose(parameters)
+    source = transforms if pose is None else FixedPose(pose)
+    return TargetFrame(parameters.target_frame, source, parameters.transform_wait_s)
 
 
 def depth_pose(parameters: PerceptionParameters) -> Float64Array | None:

@@ -13,10 +13,10 @@ from lisa_ros.nodes.depth_alignment import FindTransform
 from lisa_ros.nodes.followed_targets import TargetFollower
 from lisa_ros.nodes.frames import Camera
 from lisa_ros.nodes.loaded_model import LoadedModel
-from lisa_ros.nodes.parameter_rules import camera_pose
+from lisa_ros.nodes.parameter_rules import camera_pose, target_frame
 from lisa_ros.nodes.parameters import PerceptionParameters
 from lisa_ros.nodes.segmenters import LoadModel
-from lisa_ros.nodes.transforms import FixedPose, OnDemand, TargetFrame
+from lisa_ros.nodes.transforms import OnDemand
 from lisa_ros.tracking.trackers import tracker_named
 
 if TYPE_CHECKING:
@@ -127,16 +127,11 @@ class Perceiver:
             self._follower.forget()
 
     def _settings(self, parameters: PerceptionParameters) -> AnswerSettings:
-        target_frame = None
-        if parameters.target_frame:
-            pose = camera_pose(parameters)
-            source = self._transforms if pose is None else FixedPose(pose)
-            target_frame = TargetFrame(parameters.target_frame, source, parameters.transform_wait_s)
         return AnswerSettings(
             mode=cast("Mode", parameters.mode),  # one of its choices, or rclpy has refused it
             max_targets=parameters.max_targets,
             max_frame_age_s=parameters.max_frame_age_s,
             frame_wait_s=parameters.frame_wait_s,
-            target_frame=target_frame,
+            target_frame=target_frame(parameters, self._transforms),
             look_again=parameters.look_again,
         )

@@ -15,23 +15,21 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 
 from lisa_ros.errors import ConfigurationError, LisaError
-from lisa_ros.nodes.answered_sample import CameraPose
 from lisa_ros.nodes.answers import Answer, Request, unanswered
 from lisa_ros.nodes.camera_topics import subscribe
 from lisa_ros.nodes.depth_transforms import DepthTransforms
-from lisa_ros.nodes.device_memory import memory_facts
-from lisa_ros.nodes.diagnostics import NodeState, Phase, diagnostics_message, why_not_active
+from lisa_ros.nodes.diagnostics import Phase, why_not_active
+from lisa_ros.nodes.diagnostics_desk import DiagnosticsDesk
 from lisa_ros.nodes.follower import Follower
 from lisa_ros.nodes.instruction_desk import InstructionDesk
 from lisa_ros.nodes.node_parameters import NodeParameters
 from lisa_ros.nodes.node_watch import NodeWatch
-from lisa_ros.nodes.parameter_rules import camera_pose, conflict
+from lisa_ros.nodes.parameter_rules import conflict
 from lisa_ros.nodes.parameters import PerceptionParameters
 from lisa_ros.nodes.perceiver import Perceiver
 from lisa_ros.nodes.process import run_node
@@ -98,17 +96,28 @@ class PerceptionNode(LifecycleNode):
             parameters=self._parameter_values.now,
             last_answer=lambda: self._desk.last_answer,
             model=lambda: self._perceiver.facts.name,
-            pose_of=self._camera_pose,
+            transforms=self._transforms,
         )
-        self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        group = MutuallyExclusiveCallbackGroup()
-        self.create_timer(1.0, self._publish_diagnostics, callback_group=group, clock=_STEADY)
+        DiagnosticsDesk(
+            self,
+            self._worker,
+            self._perceiver,
+            self._watch,
+            parameters=self._parameter_values.now,
+            lifecycle=lambda: (self._phase, self._problem),
+            subscriptions=lambda: self._camera_subscriptions,
+            last_answer=lambda: self._desk.last_answer,
+            samples=lambda: self._samples.state,
+        )
         if self._parameter_values.now().autostart:
             # In a group of its own: it lasts as long as the model loads, and the services of
             # lifecycle and parameters, which are in the default group, must answer meanwhile.
             group = MutuallyExclusiveCallbackGroup()
             self._autostart_timer = self.create_timer(
-                0.01, self._autostart, callback_group=group, clock=_STEADY
+                0.01,
+                self._autostart,
+                callback_group=group,
+                clock=Clock(clock_type=ClockType.STEADY_TIME),  # a simulated one may stand still
             )
 
     def close(self) -> bool:
@@ -231,7 +240,7 @@ class PerceptionNode(LifecycleNode):
             raise ConfigurationError("the process ends while the model is loaded or freed")
         future.result()
 
-    # Answers, parameters and diagnostics.
+    # Answers.
 
     def _answer(self, request: Request) -> Answer:
         """Answer one request; runs on the worker's thread."""
@@ -244,59 +253,12 @@ class PerceptionNode(LifecycleNode):
         self._watch.answers.add(answer)
         self._samples.consider(answer)
 
-    def _camera_pose(self, answer: Answer) -> CameraPose | None:
-        """Return where the camera was, for a sample of an answer; None where that is not known."""
-        parameters = self._parameter_values.now()
-        if not parameters.target_frame or answer.frame is None:
-            return None
-        pose = camera_pose(parameters)
-        if pose is None:
-            camera, stamp_ns = answer.frame.frame_id, answer.frame.stamp_ns
-            pose = self._transforms.lookup(
-                parameters.target_frame, camera, stamp_ns, 0.0, lambda: False
-            )
-        return CameraPose(parameters.target_frame, pose)
-
     def _now_ns(self) -> int:
         return int(self.get_clock().now().nanoseconds)
 
     def _idle_reason(self) -> str:
         phase = self._phase  # read once: transitions change it on another thread
         return "" if phase is Phase.ACTIVE else why_not_active(phase, self._problem)
-
-    def _publish_diagnostics(self) -> None:
-        if not self.context.ok():
-            return
-        parameters, phase = self._parameter_values.now(), self._phase
-        camera = self._perceiver.camera
-        inputs = {} if camera is None else camera.states()
-        state = NodeState(
-            phase=phase,
-            phase_for_s=self._watch.phase_for_s(phase),
-            problem=self._problem,
-            loading=self._perceiver.loading_progress(),
-            model=parameters.model,
-            device=parameters.device,
-            busy=self._worker.busy,
-            last_answer=self._desk.last_answer,
-            inputs=inputs,
-            links=self._watch.links(inputs, self._camera_subscriptions),
-            answers=self._watch.answers.statistics(),
-            memory=memory_facts(),
-            target_frame=parameters.target_frame,
-            samples=self._samples.state if parameters.samples_dir else None,
-            frame_age_s=None if camera is None else camera.frame_age_s(),
-            time_jumps=0 if camera is None else camera.time_jumps(),
-            max_frame_age_s=parameters.max_frame_age_s,
-        )
-        now = self.get_clock().now().to_msg()
-        message = diagnostics_message(self.get_fully_qualified_name(), state, now)
-        self._diagnostics.publish(message)
-        self._watch.warn_of(message)
-
-
-# Diagnostics must come out even when a simulated clock stands still.
-_STEADY = Clock(clock_type=ClockType.STEADY_TIME)
 
 
 def main(args: Sequence[str] | None = None) -> int:

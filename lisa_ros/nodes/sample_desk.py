@@ -15,8 +15,10 @@ from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from lisa_ros.errors import ConfigurationError, LisaError, TransformError
 from lisa_ros.nodes.answered_sample import CameraPose
 from lisa_ros.nodes.answers import Answer
+from lisa_ros.nodes.parameter_rules import target_frame
 from lisa_ros.nodes.parameters import PerceptionParameters
 from lisa_ros.nodes.sample_saver import SampleSaver, SaverState, SavingRules
+from lisa_ros.nodes.transforms import TransformSource
 from lisa_ros.srv import SaveSample
 
 # A disk that takes longer is in trouble; the sample is stored all the same, once it can be.
@@ -29,7 +31,7 @@ class SampleDesk:
     """Hands answers to a `SampleSaver`.
 
     last_answer: the newest answer, None before the first. model: what it is said to come from.
-    pose_of: where the camera was when an answer's image was taken; None where that is not known.
+    transforms: know where the camera was, where no parameter says it.
     """
 
     def __init__(
@@ -39,13 +41,13 @@ class SampleDesk:
         parameters: Callable[[], PerceptionParameters],
         last_answer: Callable[[], Answer | None],
         model: Callable[[], str],
-        pose_of: Callable[[Answer], CameraPose | None],
+        transforms: TransformSource,
     ) -> None:
         self._logger = node.get_logger()
         self._parameters = parameters
         self._last_answer = last_answer
         self._model = model
-        self._pose_of = pose_of
+        self._transforms = transforms
         self._saver = SampleSaver(_session(node.get_name()))
         # It waits for the disk, and nothing may wait for it.
         group = MutuallyExclusiveCallbackGroup()
@@ -93,10 +95,18 @@ class SampleDesk:
         return response
 
     def _pose(self, answer: Answer) -> CameraPose | None:
+        """Return where the camera was in target_frame; None where that is not known."""
+        if answer.frame is None:
+            return None
+        camera, stamp_ns = answer.frame.frame_id, answer.frame.stamp_ns
         try:
-            return self._pose_of(answer)
+            wanted = target_frame(self._parameters(), self._transforms)
+            if wanted is None:
+                return None
+            pose = wanted.source.lookup(wanted.frame_id, camera, stamp_ns, 0.0, lambda: False)
         except (TransformError, ConfigurationError):  # a sample is one without a pose, too
             return None
+        return CameraPose(wanted.frame_id, pose)
 
     def _log(self, saved: Future[str]) -> None:
         error = saved.exception()

@@ -22,7 +22,9 @@ REPOSITORY = Path(__file__).parents[2]
 LAUNCH = REPOSITORY / "launch" / "perception.launch.py"
 CONFIG = REPOSITORY / "config"
 PRESETS = sorted((CONFIG / "cameras").glob("*.yaml"))
-INPUTS = {"image", "depth", "camera_info"}
+INPUTS = {"image", "depth", "camera_info"}  # what every preset names
+INPUT_ARGUMENTS = INPUTS | {"depth_camera_info"}
+SWITCHES = {"autostart", "use_depth"}
 
 needs_launch = pytest.mark.skipif(
     importlib.util.find_spec("launch_ros") is None, reason="launch is part of a ROS 2 installation"
@@ -54,10 +56,10 @@ def test_arguments_are_few_described_and_used() -> None:
     assert {"model", "params_file", "namespace", "camera", "autostart", "log_level"} <= set(
         declared
     )
-    assert len(declared) <= 12
+    assert len(declared) <= 15
     assert all(facts["description"].endswith(".") for facts in declared.values())
     used = set(re.findall(r'_value\(context, "(\w+)"\)', LAUNCH.read_text()))
-    assert used | INPUTS == set(declared)
+    assert used | INPUT_ARGUMENTS | SWITCHES == set(declared)
 
 
 def test_every_preset_is_a_choice_and_every_choice_a_preset() -> None:
@@ -75,7 +77,7 @@ def test_executables_exist() -> None:
 def test_a_preset_names_topics_known_parameters_and_a_driver(path: Path) -> None:
     facts = preset(path)
     assert set(facts) >= INPUTS
-    assert set(facts) <= INPUTS | {"parameters", "driver"}
+    assert set(facts) <= INPUT_ARGUMENTS | {"parameters", "driver"}
     known = specifications()
     for name, value in facts.get("parameters", {}).items():
         if name != "use_sim_time":
@@ -136,6 +138,29 @@ def test_topics_of_the_preset_are_remapped_unless_others_are_given(path: Path) -
     )
     expected = {name: preset(path)[name] for name in INPUTS} | {"depth": "/other/depth"}
     assert remapped == {name: topic for name, topic in expected.items() if topic != name}
+
+
+@needs_launch
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({}, {}),
+        (
+            {"use_depth": "false", "image_transport": "compressed"},
+            {"use_depth": False, "image_transport": "compressed"},
+        ),
+        ({"autostart": "false"}, {"autostart": False}),
+    ],
+)
+def test_what_is_given_becomes_a_parameter_and_nothing_else(
+    values: dict[str, str], expected: dict[str, Any]
+) -> None:
+    from launch_ros.utilities import evaluate_parameters
+
+    module, context = described("none", **values)
+    (node,) = module._nodes(context)
+    _, *dictionaries = evaluate_parameters(context, node._Node__parameters)
+    assert {name: value for given in dictionaries for name, value in given.items()} == expected
 
 
 @needs_launch

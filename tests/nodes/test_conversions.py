@@ -84,6 +84,7 @@ def make_answer() -> Answer:
             seg_probability=0.75,
             found=True,
             calibrated=True,
+            confidence=0.5,
         ),
         targets=(
             FoundTarget(1, NEAR, 0.9, make_target()),
@@ -116,10 +117,21 @@ def test_perception_carries_everything() -> None:
     assert (message.status, message.error_code) == (Perception.FOUND, 0)
     assert message.reason == "1 of 2 targets located."
     assert (message.seg_probability, message.calibrated) == (0.75, True)
+    assert (message.has_confidence, message.confidence) == (True, 0.5)
     assert (message.model, message.demo_model) == ("lisa-tiny", True)
     assert message.timing_names == ["encoding", "reasoning"]
     assert list(message.timing_ms) == [1.5, 2.5]
     assert [target.id for target in message.targets] == [1, 2]
+
+
+def test_a_confidence_that_nobody_measured_is_said_to_be_none() -> None:
+    answer = make_answer()
+    assert answer.segmentation is not None
+    unmeasured = dataclasses.replace(
+        answer, segmentation=dataclasses.replace(answer.segmentation, confidence=None)
+    )
+    message = perception_message(unmeasured, MODEL)
+    assert (message.has_confidence, message.confidence) == (False, 0.0)
 
 
 def test_located_target() -> None:

@@ -165,5 +165,9 @@ def test_an_answer_in_words_and_as_json() -> None:
     assert "not fit for a robot" in words
     facts = summary(answer)
     assert facts["status"] == "FOUND"
+    assert facts["confidence"] is None
     assert [target["position_m"] for target in facts["targets"]] == [[0.25, 0.0, 0.8], None]
+    measured = Perception(has_confidence=True, confidence=0.75)
+    assert summary(measured)["confidence"] == 0.75
+    assert "confidence  0.75" in told(measured)
     assert told(Perception(status=0, reason="?")) == "unknown status 0: ?"

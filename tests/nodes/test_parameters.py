@@ -12,8 +12,9 @@ import yaml
 
 from lisa_ros.errors import ConfigurationError, TransformError
 from lisa_ros.nodes import transforms
+from lisa_ros.nodes.parameter_declaration import Change
 from lisa_ros.nodes.parameter_rules import camera_pose, changed, conflict, refusal, unknown
-from lisa_ros.nodes.parameters import Change, PerceptionParameters, specifications
+from lisa_ros.nodes.parameters import PerceptionParameters, specifications
 
 REPOSITORY = Path(__file__).parents[2]
 YAML = REPOSITORY / "config" / "perception.yaml"

@@ -14,7 +14,8 @@ from rcl_interfaces.srv import GetParameters, SetParameters
 from red_box_camera import RedBoxCamera
 from robot_client import RobotClient
 
-from lisa_ros.nodes.parameters import Change, specifications
+from lisa_ros.nodes.parameter_declaration import Change
+from lisa_ros.nodes.parameters import specifications
 from lisa_ros.types import Status
 
 pytestmark = [pytest.mark.ros, pytest.mark.usefixtures("perception")]
