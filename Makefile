@@ -17,6 +17,8 @@ foreign := _ROS_WHEELS_BOOTSTRAP_COMPLETE $(if $(ROS_DISTRO),ROS_DISTRO PYTHONPA
   CMAKE_PREFIX_PATH COLCON_PREFIX_PATH LD_LIBRARY_PATH RMW_IMPLEMENTATION)
 alone := env $(addprefix -u ,$(foreign))
 python := $(alone) .venv/bin/python
+# Tests side by side, each with one thread; a file's tests stay together, for they share their nodes.
+tests := ROS_PYTHON_CHECK_FIELDS=1 OMP_NUM_THREADS=1 $(python) -m pytest -n logical --maxprocesses 4 --dist loadfile
 setup := $(PYTHON) scripts/setup $${TORCH_INDEX:+--torch-index "$$TORCH_INDEX"}
 
 .DEFAULT_GOAL := help
@@ -36,14 +38,14 @@ demo: setup ## ask the perception node for something in a simulated room: pictur
 	@$(python) -m lisa_ros.nodes.demo --seed="$$SEED" $${INSTRUCTION:+--instruction="$$INSTRUCTION"}
 
 test: setup ## run the whole suite, real nodes over DDS included
-	@ROS_PYTHON_CHECK_FIELDS=1 $(python) -m pytest --require-ros
+	@$(tests) --require-ros
 
 check: setup ## lint, format check, types and the fast tests; under 90 s
 	@$(python) -m ruff check .
 	@$(python) -m ruff format --check .
 	@$(python) -m mypy
 	@$(python) -m mypy scripts/setup
-	@ROS_PYTHON_CHECK_FIELDS=1 $(python) -m pytest -q -m 'not slow and not ros'
+	@$(tests) -q -m 'not slow and not ros'
 
 bench: setup ## time the engine's stages, cached and not: a table and a line of JSON
 	@$(python) -m benchmarks.engine --seed="$$SEED"

@@ -6,6 +6,7 @@ A run that skipped every ROS test has shown nothing of the nodes; with `--requir
 from __future__ import annotations
 
 import pytest
+from golden_report import add_report
 from hypothesis import settings
 
 # Machines are shared and noisy: nothing may fail because of the clock.
@@ -13,6 +14,10 @@ settings.register_profile("no clock", deadline=None)
 settings.load_profile("no clock")
 
 _passed_ros_tests: set[str] = set()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    add_report(config)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -29,16 +34,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
-    report = (yield).get_result()
-    if report.when == "call" and report.passed and item.get_closest_marker("ros"):
-        _passed_ros_tests.add(item.nodeid)
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.when == "call" and report.passed and "ros" in report.keywords:
+        _passed_ros_tests.add(report.nodeid)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    if session.config.getoption("--require-ros") and exitstatus == 0 and not _passed_ros_tests:
+    is_part = hasattr(session.config, "workerinput")  # of a run with several processes
+    required = session.config.getoption("--require-ros") and not is_part
+    if required and exitstatus == 0 and not _passed_ros_tests:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 

@@ -5,6 +5,7 @@ Every deviation is remembered, every failure listed.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,7 +26,12 @@ class Deviations:
 
     def add(self, quantity: str, deviation: float, tolerance: float) -> None:
         largest, _, count = self.rows.get(quantity, (0.0, tolerance, 0))
-        self.rows[quantity] = (max(largest, deviation), tolerance, count + 1)
+        self.rows[quantity] = (max(largest, float(deviation)), float(tolerance), count + 1)
+
+    def merge(self, rows: Mapping[str, tuple[float, float, int]]) -> None:
+        for quantity, (deviation, tolerance, number) in rows.items():
+            largest, _, count = self.rows.get(quantity, (0.0, tolerance, 0))
+            self.rows[quantity] = (max(largest, deviation), tolerance, count + number)
 
     def table(self) -> list[str]:
         width = max(len(quantity) for quantity in self.rows)

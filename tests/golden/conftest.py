@@ -1,16 +1,17 @@
-"""`--golden-dir DIR`, and a table of the largest deviations at the end of the run."""
+"""`--golden-dir DIR`, and the fixtures that remember the deviations (../golden_report.py)."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from golden_data import REPOSITORY_COPY, GoldenSet
+from golden_report import report_of
 from golden_training import golden_batches
 from parity import Deviations
 
 _SET = pytest.StashKey[GoldenSet]()
-_DEVIATIONS = pytest.StashKey[Deviations]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -29,8 +30,20 @@ def _golden_set(config: pytest.Config) -> GoldenSet:
         if not (root / "MANIFEST.json").is_file():
             raise pytest.UsageError(f"--golden-dir: {root} has no MANIFEST.json")
         config.stash[_SET] = GoldenSet.read(root)
-        config.stash[_DEVIATIONS] = Deviations()
+        report_of(config).introduction = tuple(_introduction(config.stash[_SET]))
     return config.stash[_SET]
+
+
+def _introduction(golden_set: GoldenSet) -> Iterator[str]:
+    yield (
+        f"{golden_set.root}: {len(golden_set.checkpoints)} checkpoints, "
+        f"{len(golden_set.images)} images, {len(golden_set.cases)} cases"
+    )
+    if golden_set.listed_elsewhere:
+        yield (
+            f"{len(golden_set.listed_elsewhere)} cases of cases.json are not part of this copy: "
+            "neither in MANIFEST.json nor on the disk"
+        )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -54,24 +67,4 @@ def golden_set(pytestconfig: pytest.Config) -> GoldenSet:
 
 @pytest.fixture(scope="session")
 def deviations(pytestconfig: pytest.Config) -> Deviations:
-    return pytestconfig.stash[_DEVIATIONS]
-
-
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    if _DEVIATIONS not in config.stash or not config.stash[_DEVIATIONS].rows:
-        return
-    golden_set = config.stash[_SET]
-    terminalreporter.section(f"golden deviations: {golden_set.root}")
-    terminalreporter.write_line(
-        f"{len(golden_set.checkpoints)} checkpoints, {len(golden_set.images)} images, "
-        f"{len(golden_set.cases)} cases"
-    )
-    if golden_set.listed_elsewhere:
-        terminalreporter.write_line(
-            f"{len(golden_set.listed_elsewhere)} cases of cases.json are not part of this copy: "
-            "neither in MANIFEST.json nor on the disk"
-        )
-    for line in config.stash[_DEVIATIONS].table():
-        terminalreporter.write_line(line)
+    return report_of(pytestconfig).deviations

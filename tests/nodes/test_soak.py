@@ -73,13 +73,16 @@ def soak(robot: RobotClient, camera: HostileCamera, dice: random.Random, seconds
 
 
 def burst(robot: RobotClient, count: int) -> None:
-    """As fast as they can be sent; under the policy replace the last one must be answered."""
+    """As fast as they can be sent; under the policy replace the last one must be answered.
+
+    The last frame may be a broken one.
+    """
     for number in range(count):
         robot.publish(f"blue box {number}")
         for messages in robot.received.values():
             del messages[:-200]
     after = robot.wait_for_result(f"blue box {count - 1}", 0)
-    assert after.status in (Status.NOT_FOUND, Status.STALE_INPUT)
+    assert after.status in (Status.NOT_FOUND, Status.STALE_INPUT, Status.ERROR), after.reason
 
 
 def every_goal_gets_its_own_result(robot: RobotClient) -> None:
@@ -89,7 +92,7 @@ def every_goal_gets_its_own_result(robot: RobotClient) -> None:
     perceptions = [robot.goal_result(handle).result.perception for handle in handles]
     assert [perception.instruction for perception in perceptions] == instructions
     statuses = {perception.status for perception in perceptions}
-    assert statuses <= {Status.CANCELED, Status.NOT_FOUND, Status.STALE_INPUT}
+    assert statuses <= {Status.CANCELED, Status.NOT_FOUND, Status.STALE_INPUT, Status.ERROR}
 
 
 def test_rubbish_costs_neither_memory_nor_answers(

@@ -28,8 +28,7 @@ def finish(machines: list[Popen[str]]) -> None:
         assert machine.returncode == 0, output
 
 
-@pytest.mark.parametrize("zero", ["null", "{zero_stage: 2}"])
-@pytest.mark.parametrize("disks", [1, 2])
+@pytest.mark.parametrize(("disks", "zero"), [(1, "null"), (2, "{zero_stage: 2}")])
 def test_two_machines_train_and_resume_as_two_ranks_of_one(
     tmp_path: Path, disks: int, zero: str
 ) -> None:
