@@ -3,8 +3,9 @@
     python examples/fetch_by_action.py "I am thirsty"
     python examples/fetch_by_action.py "I am thirsty" --allow-demo-model      # with lisa-tiny
 
-The rule that a robot should keep: move only when the status is FOUND, the confidence is calibrated,
-the checkpoint is no demonstration, and a person has looked at the overlay and agrees.
+The rule that a robot should keep: move only when the status is FOUND, the confidence was measured
+for this checkpoint and suffices, the checkpoint is no demonstration, and a person has looked at the
+overlay and agrees.
 """
 
 from __future__ import annotations
@@ -22,12 +23,17 @@ from rclpy.node import Node
 WAIT_S = 30.0
 
 
-def why_not(result: Perception, *, allow_demo_model: bool) -> str:
-    """Return why a robot should not move for this answer; empty when it may."""
+def why_not(result: Perception, *, confidence: float, allow_demo_model: bool) -> str:
+    """Return why a robot should not move for this answer; empty when it may.
+
+    confidence: the share of such answers that must have been right when that was measured.
+    """
     if result.status != Perception.FOUND:
         return str(result.reason)
-    if not result.calibrated:
-        return "nobody has measured how often this checkpoint finds what is not there"
+    if not result.has_confidence:
+        return "nobody has measured how often such an answer of this checkpoint is right"
+    if result.confidence < confidence:
+        return f"{result.confidence:.0%} of such answers are right, {confidence:.0%} are asked for"
     if result.demo_model and not allow_demo_model:
         return f"{result.model} is a demonstration (--allow-demo-model to go on)"
     return ""
@@ -65,6 +71,7 @@ def main() -> int:
     """Ask, check, let the operator confirm, act."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("sentence")
+    parser.add_argument("--confidence", type=float, default=0.7, help="0..1 (default 0.7)")
     parser.add_argument("--allow-demo-model", action="store_true")
     arguments = parser.parse_args()
     rclpy.init()
@@ -72,12 +79,15 @@ def main() -> int:
     if result is None:
         print(f"No perception node within {WAIT_S:g} s. `lisa doctor` says why.")
         return 1
-    if reason := why_not(result, allow_demo_model=arguments.allow_demo_model):
+    reason = why_not(
+        result, confidence=arguments.confidence, allow_demo_model=arguments.allow_demo_model
+    )
+    if reason:
         print(f"Not moving: {reason}")
         return 1
     (target,) = [target for target in result.targets if target.has_position][:1]
     where = f"{target.position.x:.2f} {target.position.y:.2f} {target.position.z:.2f} m"
-    print(f"{result.reason} Best: {where}, seg_probability {result.seg_probability:.2f}.")
+    print(f"{result.reason} Best: {where}, confidence {result.confidence:.0%}.")
     if input("Is the target on /lisa/overlay the right one? [y/N] ").strip().lower() != "y":
         print("Not moving: the operator did not confirm.")
         return 1

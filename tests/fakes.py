@@ -95,6 +95,7 @@ class FakeSegmenter:
         if on_decode is not None:
             on_decode()
         n = text.count("[SEG]")
+        calibrated = mode == "prompted" and not history
         return Segmentation(
             text=text,
             prompt_text=DEFAULT_PROMPT_TEMPLATE.format(instruction=sentence),
@@ -103,7 +104,8 @@ class FakeSegmenter:
             seg_embeddings=np.array([named[i] for i in present[:n]], np.float32).reshape(-1, 3),
             seg_probability=0.9 if present else 0.1,
             found=n > 0,
-            calibrated=mode == "prompted" and not history,
+            calibrated=calibrated,
+            confidence=0.75 if calibrated and n else None,
             timings_ms={"mask_decode": 0.0},
             seen=(PixelBox(0, 0, encoded.image_hw[1], encoded.image_hw[0]),),
         )

@@ -49,6 +49,7 @@ def test_what_is_not_there_is_no_success(
     ("arguments", "answer", "said", "code"),
     [
         ((), "y\n", "demonstration", 1),
+        (("--allow-demo-model", "--confidence", "0.8"), "y\n", "75% of such answers", 1),
         (("--allow-demo-model",), "n\n", "did not confirm", 1),
         (("--allow-demo-model",), "y\n", "Reaching for", 0),
     ],
