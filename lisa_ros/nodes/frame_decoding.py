@@ -14,7 +14,7 @@ from lisa_ros.nodes.conversions import stamp_ns
 from lisa_ros.nodes.depth_alignment import DepthAligner
 from lisa_ros.nodes.images import color_from_message, depth_from_message
 from lisa_ros.nodes.intrinsics import camera_model_from_message
-from lisa_ros.types import Float32Array, Float64Array, RgbdFrame, UInt8Array
+from lisa_ros.types import Float32Array, Float64Array, Lens, RgbdFrame, UInt8Array
 
 IMAGE, DEPTH, CAMERA_INFO = "image", "depth", "camera_info"
 DEPTH_CAMERA_INFO = "depth_camera_info"
@@ -52,13 +52,15 @@ class FrameDecoder:
             return RgbdFrame(image, None, None, header.frame_id, stamp_ns(header.stamp))
         size = (image.shape[0], image.shape[1])
         camera = self._camera(messages[CAMERA_INFO], size)
+        bent = camera.distortion
         return RgbdFrame(
             image=image,
             depth_m=self._depth(messages, camera),
             intrinsics=camera.intrinsics,
             frame_id=header.frame_id,
             stamp_ns=stamp_ns(header.stamp),
-            rays=None if camera.distortion is None else self._ray_grid(camera),
+            rays=None if bent is None else self._ray_grid(camera),
+            lens=None if bent is None else Lens(bent.model, bent.d),
         )
 
     def _depth(self, messages: Mapping[str, Any], camera: CameraModel) -> Float32Array:

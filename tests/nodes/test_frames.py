@@ -22,7 +22,7 @@ from lisa_ros.nodes.frame_decoding import FrameDecoder
 from lisa_ros.nodes.frames import Camera
 from lisa_ros.nodes.image_compression import depth_png_message, jpeg_message
 from lisa_ros.nodes.images import message_from_array
-from lisa_ros.types import RgbdFrame
+from lisa_ros.types import Lens, RgbdFrame
 
 NOW_S = 10_000.0
 TOPICS = {"image": "/lisa/image", "depth": "/lisa/depth", "camera_info": "/lisa/camera_info"}
@@ -127,6 +127,7 @@ def test_distorted_camera_gives_rays() -> None:
         camera.add("camera_info", info)
     frame = look(camera)
     assert frame.rays.shape == (6, 8, 2)
+    assert frame.lens == Lens("plumb_bob", (0.1, 0.0, 0.0, 0.0, 0.0))  # goes into saved samples
     straight = deproject(np.ones((6, 8), np.float32), frame.intrinsics)[..., :2]
     assert np.linalg.norm(frame.rays[0, 0]) < np.linalg.norm(straight[0, 0])
 
