@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
-from functools import partial
 from typing import Any
 
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
@@ -22,7 +21,7 @@ _OFF = "Following is off."
 
 
 class Follower:
-    """Lets a perceiver follow while no instruction runs or waits.
+    """Lets a perceiver follow while the model's thread has nothing else to do.
 
     parameters: their present values. is_active: whether the node answers. publish: where answers
     about followed targets go, on the worker's thread.
@@ -64,15 +63,22 @@ class Follower:
         if self._worker.busy or (self._pending is not None and not self._pending.done()):
             return
         if parameters.follow and self._is_active():
-            self._pending = self._worker.run(partial(self._step, parameters))
+            self._pending = self._worker.run(self._step)
             self._pending.add_done_callback(self._log)
         elif self._perceiver.is_following:
             self._pending = self._worker.run(self._perceiver.stop_following)
 
-    def _step(self, parameters: PerceptionParameters) -> None:
-        answer = self._perceiver.follow(parameters, preempted=lambda: self._worker.busy)
+    def _step(self) -> None:
+        if self._preempted():  # again: a transition may have come since this was handed in
+            return
+        answer = self._perceiver.follow(self._parameters(), self._preempted)
         if answer is not None:
             self._publish(answer)
+
+    def _preempted(self) -> bool:
+        """Whether following should make way: for an instruction, `clear`, a transition, its end."""
+        wanted = self._is_active() and self._parameters().follow
+        return not wanted or self._worker.is_wanted
 
     def _on_follow(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         (result,) = self._node.set_parameters([Parameter("follow", value=bool(request.data))])

@@ -53,6 +53,12 @@ class ModelWorker:
             return self._running is not None or bool(self._waiting)
 
     @property
+    def is_wanted(self) -> bool:
+        """Whether a task that can wait should make way: something else waits, or the end is near."""
+        with self._changed:
+            return self._closed or bool(self._tasks) or bool(self._waiting)
+
+    @property
     def waiting_count(self) -> int:
         """How many requests wait behind the one that is being answered."""
         with self._changed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent import futures
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -95,7 +96,9 @@ class Desk:
         self.node.tick()
 
     def settle(self) -> None:
-        """Wait until the worker has nothing to do."""
+        """Wait until the step is done, without making it give way, and the worker is idle."""
+        if self.follower._pending is not None:
+            futures.wait([self.follower._pending], 30)
         self.worker.run(lambda: None).result(30)
 
 
@@ -137,6 +140,37 @@ def test_a_step_sees_that_an_instruction_waits(desk: Desk) -> None:
     assert answered.wait(30)
     assert desk.perceiver.preempted == [True]
     assert desk.perceiver.steps == 1
+
+
+@pytest.mark.parametrize("what", ["clear or a transition", "deactivated", "switched off", "closed"])
+def test_a_step_makes_way_for_more_than_instructions(desk: Desk, what: str) -> None:
+    """Or a question that is asked again, which may take long, would be answered after the end."""
+    desk.perceiver.goes_on.clear()
+    desk.tick()
+    assert desk.perceiver.began.wait(30)
+    if what == "deactivated":
+        desk.is_active = False
+    elif what == "switched off":
+        desk.parameters = PerceptionParameters()
+    elif what == "closed":
+        assert not desk.worker.close(0.0)
+    else:
+        desk.worker.run(lambda: None)
+    desk.perceiver.goes_on.set()
+    while not desk.perceiver.preempted:
+        threading.Event().wait(0.005)
+    assert desk.perceiver.preempted == [True]
+
+
+def test_a_step_that_waited_for_its_turn_sees_that_the_node_is_inactive(desk: Desk) -> None:
+    loaded = threading.Event()
+    desk.worker.run(lambda: loaded.wait(30))
+    desk.tick()
+    desk.is_active = False
+    loaded.set()
+    desk.settle()
+    assert desk.perceiver.steps == 0
+    assert desk.published == []
 
 
 def test_off_and_inactive_mean_that_nothing_is_followed(desk: Desk) -> None:
