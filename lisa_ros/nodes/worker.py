@@ -65,22 +65,20 @@ class ModelWorker:
             return len(self._waiting)
 
     def submit(self, request: Request, policy: Policy, queue_size: int) -> None:
-        """Hand in a request; queue_size: how many may wait under the policy QUEUE.
+        """Hand in a request, one at a time; queue_size: how many may wait under the policy QUEUE.
 
-        REPLACE: what runs and what waits is answered CANCELED. QUEUE: the request waits for its
-        turn, or is answered REJECTED when too many do. REJECT: it is answered REJECTED unless it
-        can start at once.
+        REPLACE: what runs and what waits is answered CANCELED, the latter before the request can
+        start. QUEUE: the request waits for its turn, or is answered REJECTED when too many do.
+        REJECT: it is answered REJECTED unless it can start at once.
         """
-        replaced: list[Request] = []
-        reason = f"Replaced by a newer instruction: {quoted(request.instruction)}."
+        if policy is Policy.REPLACE:
+            newer = quoted(request.instruction)
+            self.stop_requests(f"Replaced by a newer instruction: {newer}.")
         with self._changed:
             refusal = self._refusal(policy, queue_size)
             if not refusal:
-                if policy is Policy.REPLACE:
-                    replaced = self._stop_all(reason)
                 self._waiting.append(request)
                 self._changed.notify_all()
-        _deliver_all(replaced, Status.CANCELED, reason)
         if refusal:
             _deliver_all([request], Status.REJECTED, refusal)
 
@@ -118,11 +116,10 @@ class ModelWorker:
         """Return why a request cannot be taken now, empty if it can; with the lock held."""
         if self._closed:
             return _CLOSED
-        if policy is Policy.QUEUE and len(self._waiting) >= queue_size:
-            return (
-                f"{len(self._waiting)} instructions wait already; queue_size allows {queue_size}."
-            )
         ahead = self._running or (self._waiting[0] if self._waiting else None)
+        n_behind = len(self._waiting) - (self._running is None)  # behind the first, if there is one
+        if policy is Policy.QUEUE and n_behind >= queue_size:
+            return f"{n_behind} instructions wait already; queue_size allows {queue_size}."
         if policy is Policy.REJECT and ahead is not None:
             return f"Busy with {quoted(ahead.instruction)}, and the policy is reject."
         return ""

@@ -121,6 +121,35 @@ def test_queued_requests_take_their_turn_and_too_many_are_refused(
     assert answers.wait(4)[1:] == found
 
 
+def test_the_first_of_a_queue_does_not_count_as_waiting_before_it_has_started(
+    worker: ModelWorker, answers: Answers
+) -> None:
+    block = threading.Event()
+    worker.run(lambda: block.wait(WAIT_S))  # as a look at followed targets does
+    cups = [f"cup {number}" for number in range(1, 5)]
+    submit(worker, *map(answers.request, cups), policy=Policy.QUEUE)
+    assert answers.wait(1) == [("cup 4", Status.REJECTED)]
+    block.set()
+    assert answers.wait(4)[1:] == [(cup, Status.FOUND) for cup in cups[:3]]
+
+
+def test_what_waited_is_answered_before_what_replaces_it_can_start(
+    worker: ModelWorker, model: Model, answers: Answers
+) -> None:
+    """Else its CANCELED would come last, and take away what was found."""
+    block = threading.Event()
+    worker.run(lambda: block.wait(WAIT_S))
+
+    def dawdle(answer: Answer) -> None:
+        block.set()
+        assert not model.started.acquire(timeout=0.2)
+        answers.add(answer)
+
+    submit(worker, Request(0, "cup 1", StopSignal(), lambda stage, text: None, dawdle))
+    submit(worker, answers.request("cup 2"))
+    assert answers.wait(2) == [("cup 1", Status.CANCELED), ("cup 2", Status.FOUND)]
+
+
 def test_replacing_empties_the_queue_too(
     worker: ModelWorker, model: Model, answers: Answers
 ) -> None:
