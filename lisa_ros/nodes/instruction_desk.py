@@ -7,6 +7,7 @@ its answer is published when it comes, whoever gave it.
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Callable
 from functools import partial
 
@@ -58,6 +59,8 @@ class InstructionDesk:
         self._on_published = on_published
         self._publisher = AnswerPublisher(node)
         self._ids = itertools.count(1)
+        # Answers come from the worker's threads and from callbacks; each goes out as a whole.
+        self._publishing = threading.Lock()
         self.last_answer: Answer | None = None
         group = MutuallyExclusiveCallbackGroup()
         node.create_subscription(
@@ -142,8 +145,9 @@ class InstructionDesk:
     def _publish_answer(self, then: Callable[[Perception], None], answer: Answer) -> None:
         if not self._node.context.ok():
             return  # the process ends: nothing goes out any more
-        self.last_answer = answer
-        then(self._publisher.publish(answer, self._model()))
+        with self._publishing:
+            self.last_answer = answer
+            then(self._publisher.publish(answer, self._model()))
         self._on_published(answer)
         if answer.followed and answer.status is Status.FOUND:
             return  # several a second; the follower says what changes

@@ -26,7 +26,7 @@ from std_msgs.msg import String
 
 from lisa_ros.nodes import reason_action
 from lisa_ros.nodes.answering import Answerer
-from lisa_ros.nodes.answers import ABOUT_THE_IMAGE, NoFrame
+from lisa_ros.nodes.answers import ABOUT_THE_IMAGE, Answer, NoFrame
 from lisa_ros.nodes.conversions import NO_MODEL
 from lisa_ros.nodes.instruction_desk import InstructionDesk
 from lisa_ros.nodes.parameters import PerceptionParameters
@@ -43,6 +43,7 @@ class NotingNode:
         self.callbacks: dict[str, Callable[..., Any]] = {}
         self.published: dict[str, list[Any]] = {}
         self.context = SimpleNamespace(ok=lambda: True)
+        self.on_published: Callable[[str], None] = lambda name: None
 
     def create_subscription(self, kind: type, name: str, callback: Any, *_: Any, **__: Any) -> None:
         self.callbacks[name] = callback
@@ -52,8 +53,13 @@ class NotingNode:
 
     def create_publisher(self, kind: type, name: str, *_: Any, **__: Any) -> SimpleNamespace:
         messages = self.published.setdefault(name, [])
+
+        def publish(message: Any) -> None:
+            messages.append(message)
+            self.on_published(name)
+
         return SimpleNamespace(
-            publish=messages.append,
+            publish=publish,
             is_activated=True,
             get_subscription_count=lambda: 0,
             topic_name=name,
@@ -111,7 +117,7 @@ class Desk:
         self.frames = Frames(make_frame())
         answerer = Answerer(MoodySegmenter(), self.frames)
         self.worker = ModelWorker(lambda request: answerer.answer(request, SETTINGS))
-        InstructionDesk(
+        self.desk = InstructionDesk(
             self.node,
             self.worker,
             idle_reason=lambda: self.idle,
@@ -309,3 +315,23 @@ def test_targets_are_labelled_with_what_was_asked(desk: Desk) -> None:
     desk.finish()
     (target,) = desk.results[-1].targets
     assert target.label == "the red box"
+
+
+def test_answers_of_two_threads_go_out_one_after_the_other(desk: Desk) -> None:
+    """Else the response of one would stand beside the result of the other."""
+    order: list[str] = []
+    lost = Answer(2, "the mug", Status.TIMEOUT, "No answer within 1 s.")
+    other = threading.Thread(target=desk.desk.publish, args=[lost])
+
+    def note(name: str) -> None:
+        order.append(name)
+        if len(order) == 1:
+            other.start()
+            other.join(0.2)
+
+    desk.node.on_published = note
+    desk.desk.publish(dataclasses.replace(lost, instruction_id=1))
+    other.join(WAIT_S)
+    assert order == ["markers", "response", "result"] * 2
+    assert [result.instruction_id for result in desk.results] == [1, 2]
+    assert desk.desk.last_answer is lost
