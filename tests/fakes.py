@@ -64,9 +64,6 @@ class FakeSegmenter:
         image = check_image(image)
         return FakeImage(image.shape[:2], image.copy())
 
-    def encode_for_decoding(self, image: UInt8Array) -> FakeImage:
-        return self.encode_image(image)
-
     def segment(
         self,
         image: UInt8Array | EncodedImage,
@@ -111,8 +108,9 @@ class FakeSegmenter:
         )
 
     def decode(
-        self, image: EncodedImage, seg_embeddings: Float32Array
+        self, image: UInt8Array | EncodedImage, seg_embeddings: Float32Array
     ) -> tuple[BoolArray, Float32Array]:
+        image = image if isinstance(image, EncodedImage) else self.encode_image(image)
         if not isinstance(image, FakeImage):
             raise ModelError("This image was encoded by another backend.")
         if seg_embeddings.ndim != 2 or seg_embeddings.shape[1] != 3:

@@ -17,22 +17,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class DecodableImage(EncodedImage):
-    """What `LisaEngine.decode` needs of an image.
+    """What mask decoding needs of an image.
 
-    resized_hw: its size inside SAM's padded input. sam_embedding: [C,g,g]. encoder: who made it;
-    only the engine that it belongs to can read it.
+    resized_hw: its size inside SAM's padded input. sam_embedding: [C,g,g].
     """
 
     resized_hw: tuple[int, int]
     sam_embedding: Tensor
-    encoder: ImageEncoder
 
 
 @dataclass(frozen=True, eq=False)
 class LisaImage(DecodableImage):
-    """An image that can be asked about. prefix: the language model's memory of it."""
+    """An image that can be asked about.
+
+    prefix: the language model's memory of it. encoder: who made it; only the engine that it belongs
+    to can read it.
+    """
 
     prefix: Prefix
+    encoder: ImageEncoder
 
 
 class Piece(NamedTuple):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
-from typing import TypeVar
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -12,14 +10,12 @@ from torch import Tensor
 from lisa_ros.inference.answers import raise_if_stopped
 from lisa_ros.inference.encoded import DecodableImage, LisaImage, Piece, PiecedImage
 from lisa_ros.inference.generation import encode_prefix
-from lisa_ros.inference.segmenter import EncodedImage, ShouldStop
+from lisa_ros.inference.segmenter import ShouldStop
 from lisa_ros.inference.stopwatch import Stopwatch
 from lisa_ros.model.lisa import LisaForCausalLM
 from lisa_ros.model.preprocess import ClipProcessor, check_image, clip_input, sam_input
 from lisa_ros.model.views import pieces
-from lisa_ros.types import UInt8Array
-
-_Image = TypeVar("_Image", bound=EncodedImage)
+from lisa_ros.types import PixelBox, UInt8Array
 
 
 class ImageEncoder:
@@ -51,25 +47,30 @@ class ImageEncoder:
 
         Raises ImageError, and GenerationCanceledError between stages.
         """
-        return self._in_pieces(image, partial(self._encode, watch=watch, should_stop=should_stop))
-
-    @torch.inference_mode()
-    def encode_for_decoding(self, image: UInt8Array) -> DecodableImage | PiecedImage:
-        """Encode u8[H,W,3] with SAM alone. Raises ImageError."""
-        return self._in_pieces(image, self._encode_for_decoding)
-
-    def _in_pieces(
-        self, image: UInt8Array, encode: Callable[[UInt8Array], _Image]
-    ) -> _Image | PiecedImage:
         image = check_image(image)
         height, width = image.shape[:2]
         boxes = pieces(height, width, self._view)
         if len(boxes) == 1:
-            return encode(image)
-        crops = [image[box.top : box.bottom, box.left : box.right] for box in boxes]
-        return PiecedImage(
-            (height, width), tuple(map(Piece, boxes, [encode(crop) for crop in crops]))
-        )
+            return self._encode(image, watch, should_stop)
+        encoded = [self._encode(_cut(image, box), watch, should_stop) for box in boxes]
+        return PiecedImage((height, width), tuple(map(Piece, boxes, encoded)))
+
+    @torch.inference_mode()
+    def encode_for_decoding(
+        self, image: UInt8Array, n_pieces: int
+    ) -> list[tuple[PixelBox, DecodableImage]]:
+        """Encode u8[H,W,3] with SAM alone, for embeddings of so many pieces, whatever the view.
+
+        A square image has no second piece. Raises ImageError.
+        """
+        image = check_image(image)
+        height, width = image.shape[:2]
+        boxes = pieces(height, width, "tiles" if n_pieces > 1 else "center")
+        crops = [_cut(image, box) for box in boxes]
+        return [
+            (box, DecodableImage(crop.shape[:2], *self._encode_sam(crop)))
+            for box, crop in zip(boxes, crops, strict=True)
+        ]
 
     def _encode(
         self, image: UInt8Array, watch: Stopwatch, should_stop: ShouldStop | None
@@ -85,12 +86,13 @@ class ImageEncoder:
         with watch.stage("prefix"):
             prefix = encode_prefix(model, self._prefix_ids, image_tokens)
         raise_if_stopped(should_stop)
-        return LisaImage(image.shape[:2], resized_hw, sam_embedding, self, prefix)
-
-    def _encode_for_decoding(self, image: UInt8Array) -> DecodableImage:
-        return DecodableImage(image.shape[:2], *self._encode_sam(image), self)
+        return LisaImage(image.shape[:2], resized_hw, sam_embedding, prefix, self)
 
     def _encode_sam(self, image: UInt8Array) -> tuple[tuple[int, int], Tensor]:
         model = self._model
         pixels, resized_hw = sam_input(image, model.sam.config.image_size)
         return resized_hw, model.encode_sam(pixels[None].to(model.device, model.dtype))[0]
+
+
+def _cut(image: UInt8Array, box: PixelBox) -> UInt8Array:
+    return image[box.top : box.bottom, box.left : box.right]

@@ -67,13 +67,6 @@ class Segmenter(Protocol):
         """
         ...
 
-    def encode_for_decoding(self, image: UInt8Array) -> EncodedImage:
-        """Encode u8[H,W,3] RGB for `decode` alone, leaving out what only questions need.
-
-        Decodes to the same masks as what `encode_image` gives. Raises ImageError.
-        """
-        ...
-
     def segment(
         self,
         image: UInt8Array | EncodedImage,
@@ -104,10 +97,14 @@ class Segmenter(Protocol):
         ...
 
     def decode(
-        self, image: EncodedImage, seg_embeddings: Float32Array
+        self, image: UInt8Array | EncodedImage, seg_embeddings: Float32Array
     ) -> tuple[BoolArray, Float32Array]:
         """Decode the f32[S,D] embeddings of an earlier answer on this image.
 
-        Returns masks bool[S,H,W] and scores f32[S]. Raises ModelError.
+        An image that is not encoded is encoded for this alone, without what only questions need,
+        and as these embeddings want it: they may come from the same model in another set-up, with
+        another view. It decodes to the same masks as one that `encode_image` encoded.
+
+        Returns masks bool[S,H,W] and scores f32[S]. Raises ImageError and ModelError.
         """
         ...

@@ -50,8 +50,7 @@ class RedecodeSource:
 
     def propose(self, frame: RgbdFrame) -> dict[int, list[Sighting]]:
         """As `MaskSource.propose`; one mask at most for each target."""
-        encoded = self._segmenter.encode_for_decoding(frame.image)
-        masks, scores = self._segmenter.decode(encoded, self._embeddings)
+        masks, scores = self._segmenter.decode(frame.image, self._embeddings)
         proposals = {}
         for mask, score, targets in zip(masks, scores, self._targets_of, strict=True):
             parts = split_mask(mask, frame.depth_m, frame.intrinsics, max_parts=_MAX_PARTS)

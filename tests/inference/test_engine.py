@@ -278,12 +278,6 @@ def test_logits_that_overflow_in_the_middle_of_an_answer():
             next(steps)
 
 
-def test_an_image_encoded_for_decoding_cannot_be_asked_about():
-    encoded = ENGINE.encode_for_decoding(IMAGE)
-    with pytest.raises(ModelError, match="encode_image"):
-        ENGINE.segment(encoded, "the red mug")
-
-
 def test_embeddings_that_are_no_numbers_are_not_decoded():
     with pytest.raises(ModelError, match="mask logits came out"):
         ENGINE.decode(ENCODED, np.full((1, 32), np.nan, np.float32))

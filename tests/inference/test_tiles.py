@@ -102,20 +102,26 @@ def test_a_tile_shows_what_the_centre_crop_hides():
     assert change("tiles") > 1e-3
 
 
+@pytest.mark.parametrize("answering", ["center", "tiles"])
+@pytest.mark.parametrize("decoding", ["center", "letterbox", "tiles"])
+def test_embeddings_decode_whatever_the_view_is_now(answering, decoding):
+    """A target is followed on when the view is changed meanwhile."""
+    answer = engine(answering).segment(WIDE, "the mug")
+    assert answer.masks.any()
+    masks, scores = engine(decoding).decode(WIDE, answer.seg_embeddings)
+    np.testing.assert_array_equal(masks, answer.masks)
+    np.testing.assert_array_equal(scores, answer.scores)
+
+
 def test_embeddings_fit_images_in_as_many_pieces():
     tiles = engine("tiles", 0.0)
     embeddings = tiles.segment(WIDE, "the mug").seg_embeddings
-    encoded = tiles.encode_for_decoding(noise_image(36, 64, seed=1))
-    masks, scores = tiles.decode(encoded, embeddings)
-    assert (masks.shape, scores.shape) == ((1, 36, 64), (1,))
-    with pytest.raises(ModelError, match=r"expected \[S,32\].*1 piece"):
-        tiles.decode(tiles.encode_image(noise_image(40, 40)), embeddings)
-
-
-def test_an_image_encoded_for_decoding_cannot_be_asked_about():
-    tiles = engine("tiles")
-    with pytest.raises(ModelError, match="decoding only"):
-        tiles.segment(tiles.encode_for_decoding(WIDE), "the mug")
+    for square in (noise_image(40, 40), tiles.encode_image(noise_image(40, 40))):
+        with pytest.raises(ModelError, match=r"expected \[S,32\].*1 piece"):
+            tiles.decode(square, embeddings)
+    for wrong in (embeddings[:, :-1], embeddings[:, :0], embeddings[0], np.tile(embeddings, 2)):
+        with pytest.raises(ModelError, match=r"Got embeddings"):
+            tiles.decode(WIDE, wrong)
 
 
 @pytest.mark.parametrize("view", ["letterbox", "tiles"])

@@ -21,9 +21,9 @@ class CountingSegmenter(FakeSegmenter):
         super().__init__()
         self.encoded = 0
 
-    def encode_for_decoding(self, image):
+    def encode_image(self, image, should_stop=None):
         self.encoded += 1
-        return self.encode_image(image)
+        return super().encode_image(image, should_stop)
 
 
 @pytest.fixture
