@@ -13,7 +13,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from std_msgs.msg import Header
 
 from lisa_ros.nodes.answer_log import AnswerStatistics
-from lisa_ros.nodes.answers import Answer
+from lisa_ros.nodes.answers import Answer, quoted
 from lisa_ros.nodes.input_problems import InputLink, input_problems
 from lisa_ros.nodes.sample_saver import SaverState
 from lisa_ros.nodes.stream_states import StreamState
@@ -100,7 +100,7 @@ def _node_status(name: str, state: NodeState) -> DiagnosticStatus:
     if state.last_answer is not None:
         last = state.last_answer
         values |= {
-            "last instruction": last.instruction,
+            "last instruction": quoted(last.instruction),
             "last status": f"{last.status.name}: {last.reason}",
         }
         values |= {f"last {stage} [ms]": f"{ms:.1f}" for stage, ms in last.timings_ms.items()}

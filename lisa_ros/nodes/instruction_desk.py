@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
@@ -16,7 +17,7 @@ from rclpy.lifecycle import LifecycleNode
 from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
-from lisa_ros.errors import ConfigurationError, EmptyInstructionError
+from lisa_ros.errors import ConfigurationError, EmptyInstructionError, InstructionTooLongError
 from lisa_ros.msg import Perception
 from lisa_ros.nodes.answers import Answer, Policy, Request, StopSignal, quoted, unanswered
 from lisa_ros.nodes.conversions import ModelFacts
@@ -27,6 +28,9 @@ from lisa_ros.nodes.sessions import MAX_NAME_LENGTH
 from lisa_ros.nodes.worker import ModelWorker
 from lisa_ros.types import Status
 
+# Many times what any model's context holds. Longer texts would keep the model's thread for seconds
+# only to be read, and would be repeated in every answer.
+_MAX_LENGTH = 100_000
 _CLEARED = "Stopped and cleared."
 _STOPPED = "Stopped by an empty instruction or `clear`."
 
@@ -105,9 +109,11 @@ class InstructionDesk:
         on_answer: Callable[[Perception], None] = lambda perception: None,
     ) -> None:
         """Hand an instruction to the worker, or answer at once why it cannot be worked on."""
+        refusal, code = self._refusal(order)
+        if refusal:
+            order = _shortened(order)
         stop_signal = StopSignal(order.timeout_s, canceled)
         request = self._request(order, stop_signal, on_progress, on_answer)
-        refusal, code = self._refusal(order)
         if refusal:
             request.on_answer(unanswered(request, Status.REJECTED, refusal, code))
             return
@@ -120,6 +126,10 @@ class InstructionDesk:
             return order.refusal, ConfigurationError.code
         if not order.instruction.strip():
             return "The instruction is empty.", EmptyInstructionError.code
+        longest = max(len(order.instruction), len(order.refine))
+        if longest > _MAX_LENGTH:
+            said = f"The instruction, or what to refine, has {longest} characters"
+            return f"{said}; expected at most {_MAX_LENGTH}.", InstructionTooLongError.code
         if len(order.session) > MAX_NAME_LENGTH:
             said = f"The session's name has {len(order.session)} characters"
             return f"{said}; expected at most {MAX_NAME_LENGTH}.", ConfigurationError.code
@@ -154,3 +164,10 @@ class InstructionDesk:
         self._node.get_logger().info(
             f"{answer.status.name} for {quoted(answer.instruction)}: {answer.reason}"
         )
+
+
+def _shortened(order: Order) -> Order:
+    """Return an order that is refused as its answer repeats it."""
+    return replace(
+        order, instruction=order.instruction[:_MAX_LENGTH], session=order.session[:MAX_NAME_LENGTH]
+    )

@@ -15,7 +15,7 @@ from rclpy.lifecycle import LifecycleNode
 
 from lisa_ros.action import Reason
 from lisa_ros.msg import Perception
-from lisa_ros.nodes.answers import ABOUT_THE_IMAGE, Policy, Stage
+from lisa_ros.nodes.answers import ABOUT_THE_IMAGE, Policy, Stage, quoted
 from lisa_ros.types import Status
 
 OnProgress = Callable[[Stage, str], None]
@@ -104,7 +104,7 @@ def _refusal(goal: Reason.Goal) -> str:
         return f"timeout_s is {goal.timeout_s}; expected seconds, or 0 for no limit."
     if goal.policy and goal.policy not in tuple(Policy):
         return (
-            f"policy is {goal.policy!r}; expected one of {', '.join(Policy)}, or nothing for the "
+            f"policy is {quoted(goal.policy)}; expected one of {', '.join(Policy)}, or nothing for the "
             "node's own."
         )
     return ""

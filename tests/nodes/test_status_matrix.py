@@ -290,6 +290,19 @@ def test_goals_that_cannot_be_are_rejected_with_the_reason(
     assert words in perception.reason
 
 
+@pytest.mark.parametrize("field", ["instruction", "refine", "session", "policy"])
+def test_texts_that_no_model_can_read_are_refused_unread_and_not_repeated(
+    desk: Desk, field: str
+) -> None:
+    handle = desk.send(**{"instruction": "the red box", field: "mug " * 1_000_000})
+    assert handle.ended.wait(WAIT_S)
+    perception = handle.result.perception
+    assert perception.status == Status.REJECTED
+    assert len(perception.reason) < 300
+    assert len(perception.instruction) + len(perception.session) < 200_000
+    assert handle.feedback == []  # nobody has begun to read it
+
+
 @pytest.mark.parametrize("by_topic", [True, False])
 def test_sessions_of_topic_and_action(desk: Desk, by_topic: bool) -> None:
     desk.parameters = PerceptionParameters(session="table")
