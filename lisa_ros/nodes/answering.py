@@ -203,7 +203,9 @@ class Answerer:
     def _earlier_turns(self, work: Work, frame: RgbdFrame) -> list[Turn]:
         if not work.request.session:
             return []
-        turns, n_forgotten = self._sessions.recall(work.request.session, sketch_view(frame))
+        turns, n_forgotten = self._sessions.recall(
+            work.request.session, sketch_view(frame), work.request.instruction_id
+        )
         if n_forgotten:
             work.remarks.append(
                 "The view has changed; what was said about the old one is forgotten."
@@ -213,7 +215,9 @@ class Answerer:
     def _remember(self, request: Request, frame: RgbdFrame, segmentation: Segmentation) -> None:
         if request.session:
             turn = Turn(segmentation.prompt_text, segmentation.text)
-            self._sessions.remember(request.session, turn, sketch_view(frame))
+            self._sessions.remember(
+                request.session, turn, sketch_view(frame), request.instruction_id
+            )
 
     def _lift(
         self,

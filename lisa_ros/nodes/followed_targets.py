@@ -72,8 +72,8 @@ class TargetFollower:
     ) -> Answer | None:
         """Do what is due; return what is to be published about it, None for nothing.
 
-        preempted: polled; says that something else is to be done. Never raises for what is wrong with
-        frames, transforms or the model: it is in the answer, once until it changes.
+        preempted: polled; says that something else is to be done. Never raises for what is wrong
+        with frames, transforms or the model: it is in the answer, once until it changes.
         """
         basis = self._basis
         if basis is None:

@@ -104,8 +104,8 @@ def _refusal(goal: Reason.Goal) -> str:
         return f"timeout_s is {goal.timeout_s}; expected seconds, or 0 for no limit."
     if goal.policy and goal.policy not in tuple(Policy):
         return (
-            f"policy is {quoted(goal.policy)}; expected one of {', '.join(Policy)}, or nothing for the "
-            "node's own."
+            f"policy is {quoted(goal.policy)}; expected one of {', '.join(Policy)}, or nothing for "
+            "the node's own."
         )
     return ""
 

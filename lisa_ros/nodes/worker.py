@@ -54,7 +54,7 @@ class ModelWorker:
 
     @property
     def is_wanted(self) -> bool:
-        """Whether a task that can wait should make way: something else waits, or the end is near."""
+        """Whether a task that can wait should make way: for others, or for the end."""
         with self._changed:
             return self._closed or bool(self._tasks) or bool(self._waiting)
 

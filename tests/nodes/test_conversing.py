@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from typing import Any
 
 import numpy as np
@@ -42,13 +43,14 @@ class Listening(FakeSegmenter):
 class Conversation:
     def __init__(self, segmenter: FakeSegmenter) -> None:
         self.frames = Frames(make_frame())
+        self.ids = itertools.count(1)
         self.answerer = Answerer(segmenter, self.frames)
 
     def ask(
         self, instruction: str, session: str = "table", stop: StopSignal | None = None
     ) -> Answer:
         request = Request(
-            1,
+            next(self.ids),
             instruction,
             stop or StopSignal(),
             lambda stage, text: None,

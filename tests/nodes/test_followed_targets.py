@@ -38,12 +38,17 @@ def frame_of(boxes: dict[tuple[int, int, int], int], seconds: float, z_m: float 
 
 
 class Watching(FakeSegmenter):
-    """Counts the questions."""
+    """Counts the questions, and keeps the earlier turns that each came with."""
 
     questions = 0
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.histories: list[list[str]] = []
+
     def segment(self, *args: Any, **options: Any) -> Any:
         self.questions += 1
+        self.histories.append([turn.instruction for turn in options["history"]])
         return super().segment(*args, **options)
 
 
@@ -63,8 +68,16 @@ class Room:
         )
         self.settings = SETTINGS
 
-    def ask(self, instruction: str = "the red box", generated: bool = False) -> Answer:
-        request = Request(7, instruction, StopSignal(), lambda *_: None, lambda _: None)
+    def ask(
+        self,
+        instruction: str = "the red box",
+        generated: bool = False,
+        number: int = 7,
+        session: str = "",
+    ) -> Answer:
+        request = Request(
+            number, instruction, StopSignal(), lambda *_: None, lambda _: None, session
+        )
         settings = replace(self.settings, mode="generated" if generated else "prompted")
         answer = self.answerer.answer(request, settings)
         self.follower.take(answer)
@@ -166,6 +179,17 @@ def test_a_lost_target_is_asked_for_at_the_rate_and_found_with_its_id(room: Room
     assert found.status is Status.FOUND
     assert not found.followed
     assert {colour_of(found, target.mask): target.target_id for target in found.targets} == ids
+
+
+def test_a_follow_up_is_asked_again_with_the_turns_before_it_alone(room: Room) -> None:
+    room.ask("the blue box", number=7, session="table")
+    room.ask("and the red one?", number=8, session="table")
+    first, *_ = room.segmenter.histories[-1]
+    room.step({RED: 41})
+    for _ in range(20):
+        room.step({RED: 41, BLUE: 41})  # the target is hidden, the view stays
+    assert room.segmenter.questions > 3
+    assert room.segmenter.histories[1:] == [[first]] * (room.segmenter.questions - 1)
 
 
 def colour_of(answer: Answer, mask: np.ndarray) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import time
 from collections.abc import Callable
 
@@ -26,6 +27,7 @@ from lisa_ros.nodes.segmenters import SetUp
 from lisa_ros.nodes.transforms import OnDemand, TransformSource
 from lisa_ros.types import Status
 
+IDS = itertools.count(1)
 # Of colour alone, so that one message makes a frame.
 PARAMETERS = PerceptionParameters(model="fake", use_depth=False, frame_wait_s=0.0)
 
@@ -57,7 +59,8 @@ def ask(perceiver: Perceiver, parameters: PerceptionParameters, session: str = "
     image = np.zeros((12, 16, 3), dtype=np.uint8)
     image[3:6, 3:6] = (220, 30, 30)
     perceiver.camera.add("image", message_from_array(image, "rgb8", header))
-    request = Request(1, "the red box", StopSignal(), lambda *_: None, lambda _: None, session)
+    number = next(IDS)
+    request = Request(number, "the red box", StopSignal(), lambda *_: None, lambda _: None, session)
     return perceiver.answer(request, parameters)
 
 
