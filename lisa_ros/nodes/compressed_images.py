@@ -32,6 +32,10 @@ _MAX_DEPTH_PIXELS = 2**23
 # rest is for headers. A file that claims more than this of itself is not one.
 _MAX_RATIO = 1032
 _HEADER_BYTES = 4096
+# A progressive JPEG refines the picture in about ten scans. Each costs a pass over all of it,
+# however few bytes it has, and none can be stopped.
+_MAX_SCANS = 32
+_START_OF_SCAN = b"\xff\xda"
 _GREY_16 = ("I;16", "I;16B", "I")
 _COLOR_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr")
 
@@ -41,7 +45,8 @@ def color_from_compressed(message: CompressedImage) -> UInt8Array:
 
     A file holds its colours in the usual order, whatever the camera's encoding was, unless format
     says "compressed rgb": such a sender stored red as blue. Raises ImageError for a file that is
-    damaged, larger than its data can justify, not JPEG or PNG, or not a colour image.
+    damaged, larger than its data can justify, in too many scans, not JPEG or PNG, or no colour
+    image.
     """
     encoding, _, compression = message.format.partition(";")
     if encoding.startswith("bayer_") and "8" not in compression:
@@ -144,6 +149,11 @@ def _read_file(
                 f"compressed image claims {picture.width}x{picture.height} pixels in "
                 f"{len(data)} bytes; expected at most {max_pixels} pixels, and less than "
                 f"{_MAX_RATIO} times the data: the message is damaged"
+            )
+        if picture.format == "JPEG" and data.count(_START_OF_SCAN) > _MAX_SCANS:
+            raise error_type(
+                f"compressed image is a JPEG file of {data.count(_START_OF_SCAN)} scans; expected "
+                f"at most {_MAX_SCANS}: the message is damaged"
             )
         picture.load()
     except LisaError:

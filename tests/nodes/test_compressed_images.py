@@ -191,6 +191,17 @@ def test_pixels_are_not_touched_before_the_claim_is_checked(
         color_from_compressed(bomb)
 
 
+def test_a_jpeg_that_refines_itself_for_ever_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand scans of 33 bytes over 4096x4096 pixels took half a minute."""
+    whole = file_of(np.full((64, 64), 90, np.uint8), "JPEG", progressive=True)
+    color_from_compressed(message("jpeg", whole))
+    last_scan = whole[whole.rindex(b"\xff\xda") : -2]
+    bomb = message("jpeg", whole[:-2] + 1000 * last_scan + whole[-2:])
+    monkeypatch.setattr("PIL.JpegImagePlugin.JpegImageFile.load", lambda _: pytest.fail("read"))
+    with pytest.raises(ImageError, match="at most 32"):
+        color_from_compressed(bomb)
+
+
 @settings(max_examples=200)
 @given(
     st.sampled_from([file_of(RGB), file_of(RGB, "JPEG"), file_of(LEVELS), png_that_claims(9, 9)]),
