@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,12 +22,13 @@ MAX_PIXELS = 64 * 2**20
 JPEG_QUALITY = 95
 _MOST_STEPS = 65535
 # What Pillow raises for bytes that are not, or no longer, an image.
-_UNREADABLE = (
+UNREADABLE = (
     OSError,
     SyntaxError,
     ValueError,
     EOFError,
     struct.error,
+    zlib.error,
     Image.DecompressionBombError,
 )
 
@@ -64,7 +66,7 @@ def _opened(source: Path | io.BytesIO, where: str) -> Iterator[Image.Image]:
                     f"{MAX_PIXELS}. Store a smaller image."
                 )
             yield image
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise DatasetError(f"Cannot read the image {where}: {error}. Write it again.") from error
 
 

@@ -1,10 +1,12 @@
-"""What training must not see, because evaluation asks about it: ScanNet scans and COCO images."""
+"""What training must not see, because evaluation asks about it: images of COCO.
+
+Scans of ScanNet are left out by `scannet.splits`.
+"""
 
 from __future__ import annotations
 
 import functools
 import logging
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -13,13 +15,10 @@ from lisa_ros.errors import DatasetError
 from training.data import grefcoco
 from training.data.grefcoco import grefs_file
 from training.data.kept_images import KeptImages
-from training.data.reason_seg import list_images
 from training.data.refer_index import read_refs, refs_file
 from training.data.sample import ImageDataset
 
 _LOG = logging.getLogger(__name__)
-# <space>_<scan>_<frame>, as ReasonSeg names the images that it took from ScanNet.
-_SCAN_FRAME = re.compile(r"(scene\d{4}_\d{2})_")
 EVALUATED_REFER_SETS = (("refcoco", "unc"), ("refcoco+", "unc"), ("refcocog", "umd"))
 _ALSO_IF_THERE = (grefcoco.KIND, "unc")
 
@@ -31,20 +30,6 @@ class OnCoco(Protocol):
     def coco_numbers(self) -> Sequence[int | None]:
         """COCO's number of each image, by index; None for one that is not of COCO."""
         ...
-
-
-def scans_in_reason_seg(folder: Path, splits: Iterable[str] = ("val", "test")) -> frozenset[str]:
-    """Scans such as "scene0104_00" whose frames are images of these splits.
-
-    Scans of one space, "scene0104", show the same room: leave out all of them.
-
-    Raises:
-        DatasetError: a split has no folder (test is a download of its own) or no images.
-
-    """
-    names = (image.name for split in splits for image in list_images(folder / split))
-    found = (_SCAN_FRAME.match(name) for name in names)
-    return frozenset(match[1] for match in found if match)
 
 
 def coco_images_of_refer_tests(

@@ -8,6 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from lisa_ros.errors import DatasetError
+from lisa_ros.recordings.image_files import UNREADABLE
 from training.data.sample import Problem
 
 _EXIF_ORIENTATION = 0x0112
@@ -24,7 +25,7 @@ def image_size(path: Path) -> tuple[int, int]:
     try:
         with Image.open(path) as image:
             return image.height, image.width
-    except (OSError, Image.DecompressionBombError) as error:
+    except UNREADABLE as error:
         raise DatasetError(
             f"Cannot open image {path}: {error}. Download it again, or remove its annotation."
         ) from error
@@ -53,7 +54,7 @@ def image_problems(path: Path, size: tuple[int, int] | None = None) -> Iterator[
         with Image.open(path) as image:
             image.load()
             orientation = image.getexif().get(_EXIF_ORIENTATION, _UPRIGHT)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except UNREADABLE as error:
         yield Problem("error", path, f"cannot be decoded: {error}; download it again")
         return
     except DatasetError as error:

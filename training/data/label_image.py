@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from lisa_ros.errors import DatasetError
+from lisa_ros.recordings.image_files import UNREADABLE
 from lisa_ros.types import UInt8Array
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -26,7 +27,7 @@ def read_label_image(path: Path) -> UInt8Array:
         _check_header(path)
         with Image.open(path) as image:
             return np.array(image, dtype=np.uint8)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except UNREADABLE as error:
         raise DatasetError(
             f"Cannot read label image {path}: {error}. Unpack or download it again."
         ) from error

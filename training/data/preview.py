@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from lisa_ros.errors import DatasetError
 from lisa_ros.model.tokenizer import SEG_TOKEN
+from lisa_ros.recordings.image_files import UNREADABLE
 from lisa_ros.types import BoolArray
 from training.data.sample import Conversation, ImageDataset, NothingToAskError, Sample
 
@@ -103,7 +104,7 @@ def _color_image(sample: Sample) -> Image.Image:
     try:
         with Image.open(sample.image) as image:
             return image.convert("RGB")
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except UNREADABLE as error:
         raise DatasetError(
             f"Cannot open {sample.image}: {error}. Validate the dataset first."
         ) from error

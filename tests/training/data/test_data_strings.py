@@ -15,7 +15,7 @@ from training.data.data_strings import (
     open_data_string,
     parse_data_string,
 )
-from training.data.held_out import coco_images_of_refer_tests, scans_in_reason_seg
+from training.data.held_out import coco_images_of_refer_tests
 
 FIXTURES = Path(__file__).parent / "fixtures"
 
@@ -67,23 +67,6 @@ def test_a_set_that_is_not_there_is_an_error_that_names_it() -> None:
         open_data_string(FIXTURES / "refer", "grefcoco|unc|train")
     with pytest.raises(DatasetError, match="NoSuchFolder"):
         open_data_string(FIXTURES / "refer", "NoSuchFolder|train")
-
-
-def test_scans_of_held_out_images(tmp_path: Path) -> None:
-    for split, names in {
-        "train": ("scene0001_00_5.jpg",),
-        "val": ("scene0104_00_0.jpg", "scene0104_00_300.JPG", "123_scene0007_00_1.jpg"),
-        "test": ("scene0707_02_9.png", "scene12_00_1.jpg", "scene0708_02_9.json", "a.jpg"),
-    }.items():
-        (tmp_path / split).mkdir()
-        for name in names:
-            (tmp_path / split / name).touch()
-    assert scans_in_reason_seg(tmp_path) == {"scene0104_00", "scene0707_02"}
-    assert scans_in_reason_seg(tmp_path, ["train"]) == {"scene0001_00"}
-    shutil.rmtree(tmp_path / "test")
-    with pytest.raises(DatasetError, match="test"):
-        scans_in_reason_seg(tmp_path)
-    assert scans_in_reason_seg(tmp_path, ["val"]) == {"scene0104_00"}
 
 
 def test_images_of_referring_tests(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,12 @@ def test_tables_that_cannot_be_are_refused(tmp_path: Path, text: str, message: s
         read_labels(path)
 
 
+def test_blank_lines_of_a_table_are_no_rows(tmp_path: Path) -> None:
+    path = tmp_path / "a.tsv"
+    path.write_text("id\traw_category\tnyu40id\n\n1\twall\t1\n\n")
+    assert [row.raw_category for row in read_labels(path).rows] == ["wall"]
+
+
 def test_splits_are_sorted_and_need_no_last_newline(tmp_path: Path) -> None:
     path = tmp_path / "scannetv2_train.txt"
     path.write_text("scene0191_01\r\nscene0000_00\n\nscene0191_00")
@@ -96,13 +103,16 @@ def test_own_splits_share_no_space() -> None:
 def test_spaces_that_reason_seg_shows_are_left_out(tmp_path: Path) -> None:
     names = {
         "val": ["scene0104_00_0.jpg", "scene0104_00_0.json", "3588328_892066223b_o.jpg"],
+        "test": ["scene0707_02_9 (1).jpg", "scene12_00_1.jpg", "123_scene0007_00_1.jpg"],
         "train": ["scene0002_00_3.jpg"],
     }
     for split, files in names.items():
         (tmp_path / split).mkdir()
         for file in files:
             (tmp_path / split / file).touch()
-    seen = reason_seg_scans(tmp_path)  # test was never downloaded
+    assert reason_seg_scans(tmp_path) == {"scene0104_00", "scene0707_02"}
+    shutil.rmtree(tmp_path / "test")  # a download of its own
+    seen = reason_seg_scans(tmp_path)
     assert seen == {"scene0104_00"}
     scans = ["scene0002_00", "scene0104_00", "scene0104_01", "scene0105_00"]
     assert without_spaces_of(scans, seen) == ("scene0002_00", "scene0105_00")

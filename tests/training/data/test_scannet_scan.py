@@ -176,7 +176,7 @@ def test_numbers_may_be_strings_or_null(tmp_path: Path) -> None:
         ([group("9" * 5000, [1])], "999"),
         ([group(0, ["x"])], "segments"),
         ([group(0, None)], "segments is NoneType"),
-        ([group(0, [1], None)], "label is NoneType"),
+        ([group(0, [1], None)], r"segGroups\[0\]\.label is NoneType"),
         ([3], "int"),
         (None, "segGroups is NoneType"),
     ],
@@ -272,6 +272,17 @@ def test_projections_that_cannot_be_are_refused(
     with (
         ProjectionZip(path, "instance") as projection,
         pytest.raises(DatasetError, match=message),
+    ):
+        projection.read(3, (64, 48))
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_zips_that_inflate_without_bound_are_refused(tmp_path: Path, method: int) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", method) as file:
+        file.writestr("instance/3.png", png())
+    with (
+        ProjectionZip(tmp_path / "a.zip", "instance") as projection,
+        pytest.raises(DatasetError, match=f"instance/3.png has the compression {method}"),
     ):
         projection.read(3, (64, 48))
 

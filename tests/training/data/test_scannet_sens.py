@@ -30,7 +30,7 @@ from sens_writer import (
 )
 
 from lisa_ros.errors import DatasetError
-from training.data.scannet.sens import SensReader
+from training.data.scannet.sens import SensReader, read_sens_header
 
 FIXTURES = Path(__file__).parent / "fixtures" / "scannet"
 TINY = FIXTURES / "scans" / "scene9000_00" / "scene9000_00.sens"
@@ -236,6 +236,13 @@ def test_headers_that_cannot_be_are_refused(tmp_path: Path, options: dict, messa
         SensReader(path)
 
 
+def test_a_header_alone_promises_no_more_frames_than_the_file_can_hold(tmp_path: Path) -> None:
+    for count in (40, 2**64 - 1):  # the second is no length of anything in Python
+        path = write_sens(tmp_path / "a.sens", random_records(2), num_frames=count)
+        with pytest.raises(DatasetError, match=f"promises {count} frames"):
+            read_sens_header(path)
+
+
 def test_truncation_names_frame_and_offset(tmp_path: Path) -> None:
     records = random_records(3)
     path = write_sens(tmp_path / "a.sens", records)
@@ -316,11 +323,16 @@ def test_blob_sizes_are_checked_before_memory_is_asked_for(tmp_path: Path) -> No
 
 
 def test_images_of_another_size_or_format_are_refused(tmp_path: Path) -> None:
-    wide, jpeg = io.BytesIO(), io.BytesIO()
+    wide, jpeg, deep = io.BytesIO(), io.BytesIO(), io.BytesIO()
     Image.new("RGB", (9, 6)).save(wide, "PNG")
     Image.new("RGB", (8, 6)).save(jpeg, "JPEG")
+    Image.fromarray(np.full((6, 8), 999, np.uint16)).save(deep, "PNG")
     depth = random_records(1)[0].depth
-    for blob, message in ((wide, "9x6 pixels, expected 8x6"), (jpeg, "not a readable PNG")):
+    for blob, message in (
+        (wide, "9x6 pixels, expected 8x6"),
+        (jpeg, "not a readable PNG"),
+        (deep, "16 bits, expected 8"),
+    ):
         path = write_sens(
             tmp_path / "a.sens",
             [Record(blob.getvalue(), depth, np.eye(4))],

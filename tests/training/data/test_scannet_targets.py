@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ from lisa_ros.geometry.transforms import transform_points
 from lisa_ros.types import Intrinsics, NoDepth
 from training.data.scannet.depth_view import DepthView, color_from_depth, view_of_recorded
 from training.data.scannet.frames_25k import Frames25kScan
+from training.data.scannet.labels import TABLE_NAME, read_labels
+from training.data.scannet.recorded_frames import RecordedFrames
 from training.data.scannet.scan import ScanFolder
 from training.data.scannet.sens import SensReader
 from training.data.scannet.targets import (
@@ -177,6 +180,20 @@ def test_extrinsics_that_cannot_be_are_refused(tmp_path: Path) -> None:
     path = write_sens(tmp_path / "a.sens", [record], extrinsic_depth=np.zeros((4, 4)))
     with SensReader(path) as reader, pytest.raises(DatasetError, match="extrinsic of the depth"):
         view_of_recorded(reader.header, reader[0], None)
+
+
+def test_cameras_that_cannot_be_are_named_with_file_and_frame(tmp_path: Path) -> None:
+    folder = tmp_path / "scene9000_00"
+    shutil.copytree(FIXTURES / "scannet_frames_25k" / "scene9000_00", folder)
+    (folder / "intrinsics_depth.txt").write_text("0 " * 16)
+    with pytest.raises(DatasetError, match="scene9000_00, frame 200: The depth camera"):
+        Frames25kScan(folder).depth_view(200)
+    scan, table = ScanFolder(folder), read_labels(FIXTURES / TABLE_NAME)
+    record = raw_record(np.zeros((6, 8, 3), np.uint8), np.ones((3, 4)), LOST)
+    write_sens(scan.sens_path, [record], extrinsic_depth=np.zeros((4, 4)))
+    (folder / "scene9000_00.txt").write_text("")
+    with pytest.raises(DatasetError, match=r"scene9000_00\.sens: The extrinsic of the depth"):
+        RecordedFrames(scan, table, 1, posed_only=False).depth_view(0)
 
 
 def test_distance_to_triangles() -> None:

@@ -96,8 +96,9 @@ def _object(path: Path, number: int, group: Any) -> ScanObject:
         raise DatasetError(f"{path}, {where}: got {type(group).__name__}, expected an object.")
     object_id = group.get("objectId")
     (object_id,) = _integers(path, where, [group.get("id") if object_id is None else object_id])
-    label = _member(path, group, "label", str)
-    listed = [s for s in _member(path, group, "segments", list) if s is not None]
+    label = _member(path, group, "label", str, f"{where}.")
+    segments = _member(path, group, "segments", list, f"{where}.")
+    listed = [segment for segment in segments if segment is not None]
     if not 0 <= object_id < 2**31 - 1:
         raise DatasetError(f"{path}, {where}: objectId {object_id}, expected 0 or more.")
     return ScanObject(object_id, label, frozenset(_integers(path, f"{where}.segments", listed)))
@@ -112,12 +113,12 @@ def _load(path: Path) -> Any:
         ) from error
 
 
-def _member(path: Path, parent: Any, key: str, kind: type) -> Any:
+def _member(path: Path, parent: Any, key: str, kind: type, within: str = "") -> Any:
     value = parent.get(key) if isinstance(parent, dict) else None
     if not isinstance(value, kind):
         raise DatasetError(
-            f"{path}: {key} is {type(value).__name__}, expected {kind.__name__}; download the file "
-            "again."
+            f"{path}: {within}{key} is {type(value).__name__}, expected {kind.__name__}; download "
+            "the file again."
         )
     return value
 

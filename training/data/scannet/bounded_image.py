@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import io
-import struct
-import zlib
 from pathlib import Path
 
 from PIL import Image
 
 from lisa_ros.errors import DatasetError
+from lisa_ros.recordings.image_files import UNREADABLE
 
 # More than any RGB-D camera has; 100 MB of RGB.
 MAX_PIXELS = 2**25
@@ -40,15 +39,7 @@ def decode_image(
                 f"{MAX_PIXELS} in all; the file is damaged or no camera image."
             )
         image.load()
-    except (
-        OSError,
-        SyntaxError,
-        ValueError,
-        struct.error,
-        zlib.error,
-        Image.DecompressionBombError,
-        Image.DecompressionBombWarning,
-    ) as error:
+    except (*UNREADABLE, Image.DecompressionBombWarning) as error:
         raise DatasetError(
             f"{where}: not a readable {format_name} image ({error}); copy or download it again."
         ) from error
@@ -65,7 +56,7 @@ def image_size(path: Path) -> tuple[int, int]:
     try:
         with Image.open(path, formats=["JPEG", "PNG"]) as image:
             return image.size
-    except (OSError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+    except (*UNREADABLE, Image.DecompressionBombWarning) as error:
         raise DatasetError(f"{path}: not a readable image ({error}); download it again.") from error
 
 

@@ -94,15 +94,18 @@ class Frames25kScan:
                 f"{self._file('depth', number, '.png')}: mode {depth.mode}, expected 16-bit grey."
             )
         color_size = image_size(self._file("color", number, ".jpg"))
-        k_color, k_depth, T_color_depth = self._cameras
-        return DepthView(
-            depth_m=depth_to_metres(np.asarray(depth).astype(np.uint16)),
-            depth_camera=pinhole(k_depth, *depth.size, "depth"),
-            color_camera=pinhole(k_color, *color_size, "colour"),
-            T_color_depth=T_color_depth,
-            T_world_camera=self.pose(number),
-            T_aligned_world=None,
-        )
+        k_color, k_depth, extrinsics = self._cameras
+        try:
+            return DepthView(
+                depth_m=depth_to_metres(np.asarray(depth).astype(np.uint16)),
+                depth_camera=pinhole(k_depth, *depth.size, "depth"),
+                color_camera=pinhole(k_color, *color_size, "colour"),
+                T_color_depth=color_from_depth(*extrinsics),
+                T_world_camera=self.pose(number),
+                T_aligned_world=None,
+            )
+        except DatasetError as error:
+            raise DatasetError(f"{self.path}, frame {number}: {error}") from error
 
     def counts(self) -> dict[str, int]:
         """Nothing more than what every source counts."""
@@ -129,14 +132,18 @@ class Frames25kScan:
                 )
 
     @cached_property
-    def _cameras(self) -> tuple[Float64Array, Float64Array, Float64Array]:
+    def _cameras(
+        self,
+    ) -> tuple[Float64Array, Float64Array, tuple[Float64Array, Float64Array]]:
+        """Intrinsics of colour and depth, and the extrinsics of both."""
         k_color, k_depth = (
             _read_matrix(self.path / f"intrinsics_{camera}.txt") for camera in ("color", "depth")
         )
         paths = [self.path / f"extrinsics_{camera}.txt" for camera in ("color", "depth")]
         if not any(path.exists() for path in paths):  # optional: depth is registered
-            return k_color, k_depth, np.eye(4)
-        return k_color, k_depth, color_from_depth(*(_read_matrix(path) for path in paths))
+            return k_color, k_depth, (np.eye(4), np.eye(4))
+        color, depth = (_read_matrix(path) for path in paths)
+        return k_color, k_depth, (color, depth)
 
     def _file(self, folder: str, number: int, suffix: str) -> Path:
         return self.path / folder / f"{number:06d}{suffix}"

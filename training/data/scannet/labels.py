@@ -76,6 +76,8 @@ def read_labels(path: Path) -> LabelTable:
         )
     rows: dict[str, LabelRow] = {}
     for number, line in enumerate(lines[1:], 2):
+        if not line.strip():
+            continue
         row = _row(path, number, dict(zip(columns, line.split("\t"), strict=False)))
         if row.raw_category in rows:
             raise DatasetError(

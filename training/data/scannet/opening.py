@@ -64,6 +64,15 @@ def _scans_on_disk(
     problems = list(_leaks(root, split, scans))
     if selection.reason_seg is not None:
         scans = without_spaces_of(scans, reason_seg_scans(selection.reason_seg))
+        problems += [
+            Problem(
+                "warning",
+                selection.reason_seg / shown,
+                "is not there, so the scans that it shows are not left out; download it.",
+            )
+            for shown in ("val", "test")
+            if not (selection.reason_seg / shown).is_dir()
+        ]
     elif split == "train":
         message = "ReasonSeg's val and test show some of these scans; give its folder as reason_seg"
         problems.append(Problem("warning", root, f"{message} to leave them out."))

@@ -68,6 +68,13 @@ class ProjectionZip:
                 f"{where} is missing; the zip belongs to another recording or is incomplete: "
                 "download it again."
             ) from error
+        # Others inflate without a bound, and are not what ScanNet's zips have.
+        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise DatasetError(
+                f"{where} has the compression {entry.compress_type}, expected "
+                f"{zipfile.ZIP_STORED} (stored) or {zipfile.ZIP_DEFLATED} (deflated); download the "
+                "zip again."
+            )
         most = 2 * 2 * size[0] * size[1] + _SLACK_BYTES
         if entry.file_size > most:
             raise DatasetError(

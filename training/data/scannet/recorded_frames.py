@@ -87,7 +87,11 @@ class RecordedFrames:
         """
         with self.scan.open_sens() as reader:
             frame = reader[number]
-        return view_of_recorded(self.scan.header, frame, self.scan.meta.T_aligned_world)
+        alignment = self.scan.meta.T_aligned_world
+        try:
+            return view_of_recorded(self.scan.header, frame, alignment)
+        except DatasetError as error:
+            raise DatasetError(f"{self.scan.sens_path}: {error}") from error
 
     def counts(self) -> dict[str, int]:
         """How many objects are annotated in the scan."""

@@ -19,6 +19,8 @@ _MAX_NAME_BYTES = 4096
 # Four row-major 4x4 matrices, two compressions, four sizes, depth shift, number of frames.
 _BODY = struct.Struct("<64f2i4IfQ")
 _SHIFTS = (1.0, 1e6)
+# The head of a frame's record, and a byte of each of its images.
+_SMALLEST_RECORD = struct.calcsize("<16f4Q") + 2
 
 
 class ColorCompression(enum.IntEnum):
@@ -120,6 +122,7 @@ def read_header(file: CheckedFile) -> SensHeader:
     shift = values[70]
     if not _SHIFTS[0] <= shift <= _SHIFTS[1]:
         raise _refusal(file, f"depth shift {shift}", f"{_SHIFTS[0]} to {_SHIFTS[1]} steps a metre")
+    _check_room(file, position + _BODY.size, values[71])
     return SensHeader(
         sensor_name=name.decode("utf-8", "backslashreplace"),
         intrinsic_color=matrices[0],
@@ -136,6 +139,17 @@ def read_header(file: CheckedFile) -> SensHeader:
         num_frames=values[71],
         num_bytes=position + _BODY.size,
     )
+
+
+def _check_room(file: CheckedFile, first: int, num_frames: int) -> None:
+    """Refuse more frames than fit behind the header: whoever counts with them would not end."""
+    most = (file.size - first) // _SMALLEST_RECORD
+    if num_frames > most:
+        raise DatasetError(
+            f"{file.path}: the header promises {num_frames} frames, but the file of {file.size} "
+            f"bytes has room for {most} at most; it is truncated or damaged: copy or download it "
+            "again."
+        )
 
 
 def _compressions(

@@ -23,7 +23,6 @@ from training.data.scannet.sens_header import (
 # Camera to world (row-major), two stamps in µs, two sizes in bytes; the blobs follow.
 _HEAD = struct.Struct("<16f4Q")
 HEAD_BYTES = _HEAD.size
-_SMALLEST_RECORD = HEAD_BYTES + 2
 # A compressed image may be larger than the raw one, but not by much: thumbnails, profiles.
 _SLACK_BYTES = 2**20
 
@@ -64,13 +63,6 @@ def build_index(file: CheckedFile) -> SensIndex:
 
     """
     header = read_header(file)
-    most = (file.size - header.num_bytes) // _SMALLEST_RECORD
-    if header.num_frames > most:
-        raise DatasetError(
-            f"{file.path}: the header promises {header.num_frames} frames, but the file of "
-            f"{file.size} bytes has room for {most} at most; it is truncated or damaged: copy or "
-            "download it again."
-        )
     offsets = array("q")
     position = header.num_bytes
     for frame in range(header.num_frames):

@@ -25,6 +25,8 @@ def decode_color(blob: bytes, header: SensHeader, where: str) -> UInt8Array:
     if header.color_compression == ColorCompression.RAW:
         return np.frombuffer(blob, np.uint8).reshape(size[1], size[0], 3)
     image = decode_image(blob, header.color_compression.name, f"{where}, colour", size)
+    if image.mode.startswith("I"):  # which Pillow would cut off at 255
+        raise DatasetError(f"{where}: the colour has 16 bits, expected 8; convert the recording.")
     return np.asarray(image.convert("RGB"))
 
 

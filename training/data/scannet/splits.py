@@ -11,8 +11,9 @@ import numpy as np
 from lisa_ros.errors import DatasetError
 
 _SCAN_ID = re.compile(r"scene\d{4}_\d{2}")
-# ReasonSeg's images from ScanNet are called after scan and frame: scene0104_00_0.jpg.
-_REASON_SEG_STEM = re.compile(r"(scene\d{4}_\d{2})_\d+")
+# ReasonSeg's images from ScanNet are called after scan and frame: scene0104_00_0.jpg. What follows
+# is not looked at: copies have other endings.
+_REASON_SEG_STEM = re.compile(r"(scene\d{4}_\d{2})_")
 
 
 def is_scan_id(name: str) -> bool:
@@ -91,7 +92,7 @@ def reason_seg_scans(root: Path, splits: Sequence[str] = ("val", "test")) -> fro
             "holds them, or train without leaving out its scans."
         )
     stems = (file.stem for folder in folders for file in sorted(folder.iterdir()))
-    matches = (_REASON_SEG_STEM.fullmatch(stem) for stem in stems)
+    matches = (_REASON_SEG_STEM.match(stem) for stem in stems)
     return frozenset(match[1] for match in matches if match)
 
 
