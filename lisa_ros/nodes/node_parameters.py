@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import Field
 from typing import Any
 
@@ -34,16 +35,22 @@ class NodeParameters:
         node.add_on_set_parameters_callback(self._check)
         for name, spec in specifications().items():
             node.declare_parameter(name, spec.default, ParameterDescriptor(**_descriptor(spec)))
+        self._keeping = threading.Lock()
+        self._values = rules.changed(PerceptionParameters(), self._read(specifications()))
+        node.add_post_set_parameters_callback(self._keep)
         self._warn_of_unknown()
 
     def now(self) -> PerceptionParameters:
-        """Return the present values."""
-        return PerceptionParameters(
-            **{
-                name: rules.plain(spec, self._node.get_parameter(name).value)
-                for name, spec in specifications().items()
-            }
-        )
+        """Return the present values; of what was set at one time, all or nothing."""
+        return self._values
+
+    def _keep(self, parameters: Sequence[Parameter]) -> None:
+        """Take over what was set; rclpy itself stores one value after the other."""
+        with self._keeping:  # parameter services and `follow` have threads of their own
+            self._values = rules.changed(self._values, self._read(p.name for p in parameters))
+
+    def _read(self, names: Iterable[str]) -> dict[str, Any]:
+        return {name: self._node.get_parameter(name).value for name in names}
 
     def _refuse_undeclared(self, parameters: list[Parameter]) -> list[Parameter]:
         """Raise for names that nobody declared; rclpy would, but loses the names on the way."""

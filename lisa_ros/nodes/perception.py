@@ -129,10 +129,10 @@ class PerceptionNode(LifecycleNode):
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the model on the worker's thread; diagnostics and answers go on meanwhile."""
+        self._phase = Phase.LOADING  # from here on, what loading depends on cannot be set
         parameters = self._parameter_values.now()
         if not parameters.model:
             return self._refuse_to_configure(_MODEL_MISSING)
-        self._phase = Phase.LOADING
         self.get_logger().info(f"loading {parameters.model} ...")
         started_s = time.monotonic()
         problem = self._loading_problem(parameters)
