@@ -25,6 +25,8 @@ from lisa_ros.types import Float64Array
 # Transforms older than this are forgotten: an image may have waited for a slow answer.
 _HISTORY_S = 60.0
 _POLL_S = 0.005
+# The clock jumps back with a bag that loops, or a simulation that is restarted.
+_TIME_JUMP_S = -0.5
 # What to do, by the name of tf2's exception.
 _ADVICE = {
     "LookupException": "Nobody has published that frame: check the name, and what should publish "
@@ -108,6 +110,11 @@ class Tf2Poses:
         Asks again and again instead of having tf2 wait: its wait can neither be stopped, nor does
         it end while a simulated clock stands still.
         """
+        if stamp_ns <= 0:
+            raise TransformError(
+                f"the image's stamp is {stamp_ns / 1e9:.3f} s, which tf2 does not take for a time: "
+                "for 0 it gives whatever transform is newest. Have the driver set its stamps"
+            )
         stamp = self._time_message(stamp_ns)
         started_s = time.monotonic()
         while True:
@@ -166,6 +173,9 @@ def require_tf2() -> None:
 def listen(node: Any) -> Tf2Poses:
     """Subscribe a node to /tf and /tf_static from now on; its executor brings the transforms.
 
+    When the node's clock jumps back, all but the static ones are forgotten: beside those from later
+    on tf2 would not take new ones.
+
     Raises TransformsUnavailableError where tf2_ros cannot be imported.
     """
     require_tf2()
@@ -173,11 +183,17 @@ def listen(node: Any) -> Tf2Poses:
         tf2_ros = importlib.import_module("tf2_ros")
     except ImportError as error:
         raise _unavailable(str(error)) from error
+    from rclpy.clock import JumpThreshold
     from rclpy.duration import Duration
     from rclpy.time import Time
 
     buffer = tf2_ros.Buffer(cache_time=Duration(seconds=_HISTORY_S))
-    buffer.listener = tf2_ros.TransformListener(buffer, node)  # lives as long as what it fills
+    # These live as long as what they fill and clear. (tf2's own watch is of a clock without jumps.)
+    buffer.listener = tf2_ros.TransformListener(buffer, node)
+    buffer.clock_watch = node.get_clock().create_jump_callback(
+        JumpThreshold(min_forward=None, min_backward=Duration(seconds=_TIME_JUMP_S)),
+        post_callback=lambda jump: buffer.clear(),
+    )
     return Tf2Poses(buffer, tf2_ros.TransformException, lambda ns: Time(nanoseconds=ns))
 
 

@@ -161,8 +161,9 @@ def test_tf2_that_cannot_be_imported_says_why(monkeypatch: pytest.MonkeyPatch) -
         listen(None)
 
 
-def test_listening_connects_tf2s_buffer_and_listener(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("rclpy")
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What `listen` makes of tf2_ros, in order; beside the real one, which may not be there."""
     made: list[Any] = []
 
     class RosBuffer(Buffer):
@@ -170,19 +171,62 @@ def test_listening_connects_tf2s_buffer_and_listener(monkeypatch: pytest.MonkeyP
             super().__init__()
             made.append(cache_time.nanoseconds)
 
+        def clear(self) -> None:
+            made.append("cleared")
+
     tf2_ros = ModuleType("tf2_ros")
     tf2_ros.Buffer = RosBuffer
     tf2_ros.TransformListener = lambda buffer, node: made.append((buffer, node))
     tf2_ros.TransformException = TransformException
     monkeypatch.setitem(sys.modules, "tf2_ros", tf2_ros)
     monkeypatch.setattr(transforms.importlib.util, "find_spec", lambda name: object())
-    poses = listen("the node")
+    return made
+
+
+def node_with_a_clock() -> Any:
+    pytest.importorskip("rclpy")
+    from rclpy.clock import ROSClock
+    from rclpy.time import Time
+
+    clock = ROSClock()
+    clock._set_ros_time_is_active(True)
+    clock.set_ros_time_override(Time(seconds=100, clock_type=clock.clock_type))
+    return SimpleNamespace(get_clock=lambda: clock)
+
+
+def test_listening_connects_tf2s_buffer_and_listener(made: list[Any]) -> None:
+    its_node = node_with_a_clock()
+    poses = listen(its_node)
     cache_ns, (buffer, node) = made
     assert cache_ns >= 10_000_000_000
-    assert node == "the node"
+    assert node is its_node
     T = poses.lookup("base_link", "camera", STAMP_NS, 0.0, lambda: False)
     np.testing.assert_allclose(T[:3, 3], (1.0, 2.0, 3.0))
     assert buffer.asked[0][2].nanoseconds == STAMP_NS
+
+
+def test_a_bag_that_loops_begins_with_an_empty_buffer(made: list[Any]) -> None:
+    """tf2 refuses transforms that are older than its newest by the length of its history."""
+    node = node_with_a_clock()
+    from rclpy.time import Time
+
+    clock = node.get_clock()
+    poses = listen(node)
+    for seconds, cleared in ((160, 0), (159.9, 0), (3, 1), (4, 1)):
+        clock.set_ros_time_override(Time(seconds=seconds, clock_type=clock.clock_type))
+        assert made.count("cleared") == cleared
+    assert poses is not None  # and with it the watch
+
+
+@pytest.mark.parametrize("stamp_ns", [0, -1])
+def test_an_image_without_a_stamp_is_not_placed_by_whatever_transform_is_newest(
+    stamp_ns: int,
+) -> None:
+    buffer = Buffer()
+    source = Tf2Poses(buffer, TransformException, lambda stamp_ns: stamp_ns)
+    with pytest.raises(TransformError, match="set its stamps"):
+        source.lookup("base_link", "camera", stamp_ns, 0.0, lambda: False)
+    assert buffer.asked == []
 
 
 @pytest.mark.ros
