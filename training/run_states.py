@@ -3,8 +3,9 @@
     out/states/step-00000500/progress.json   what the loop needs to know
     out/states/step-00000500/...             what the engine wrote
 
-A state is written into a folder with another name, flushed and renamed, so one that has its final
-name is whole; what a killed run left half-written is removed at the next start.
+A state is written into a folder with another name, flushed and renamed, and it is renamed before it
+is removed: so one that has its final name is whole. What a killed run left half-written, or half
+removed, is removed at the next start.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ class RunStates:
     def save(self, progress: Progress, write: Callable[[Path, bool], None]) -> None:
         """Write a state, and drop those that are neither the last nor the best.
 
-        write: the engine's `save`.
+        Older ones stay until all machines have this one. write: the engine's `save`.
         """
         final = self.path(progress.step)
         aside = final.with_name(f"{final.name}.part")
@@ -81,25 +82,37 @@ class RunStates:
             replace_json(aside / _PROGRESS, dataclasses.asdict(progress))
         self.ranks.wait()
         if self._keeper:
+            flush_tree(aside)
+        self.ranks.wait()
+        if self._keeper:
             _into_place(aside, final)
+        self.ranks.wait()
+        if self._keeper:
             for step in _steps(self.folder) - {progress.step, progress.best_step}:
-                shutil.rmtree(self.path(step))
+                _remove(self.path(step))
         self.ranks.wait()
 
     def last(self, identity: dict[str, Any]) -> Progress | None:
-        """The newest state that every rank has; None where there is none.
+        """The newest state that every rank has; None where none has any.
 
         Raises:
-            ConfigurationError: it is of a run with another configuration; names what differs.
+            ConfigurationError: it is of a run with another configuration; names what differs. Or
+                there are states, but none that all machines have.
 
         """
         if self._keeper:
             for half in self.folder.glob("*.part"):
                 shutil.rmtree(half)
         self.ranks.wait()
-        common = set.intersection(*map(set, self.ranks.gather_each(sorted(_steps(self.folder)))))
-        if not common:
+        each = self.ranks.gather_each(sorted(_steps(self.folder)))
+        if not any(each):
             return None
+        common = set.intersection(*map(set, each))
+        if not common:
+            raise ConfigurationError(
+                f"The machines of this run have no state in common; by rank, {self.folder} holds "
+                f"steps {each}. Bring back what is missing, or remove it everywhere to start again."
+            )
         progress = read_progress(self.path(max(common)))
         for name, value in identity.items():
             if progress.identity.get(name) != value:
@@ -145,8 +158,13 @@ def _steps(folder: Path) -> set[int]:
 
 
 def _into_place(aside: Path, final: Path) -> None:
-    flush_tree(aside)
     if final.exists():  # the same step, done again after an interruption
-        shutil.rmtree(final)
+        _remove(final)
     aside.rename(final)
     flush(final.parent)
+
+
+def _remove(state: Path) -> None:
+    aside = state.with_name(f"{state.name}.old.part")
+    state.rename(aside)
+    shutil.rmtree(aside)
