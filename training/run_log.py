@@ -28,7 +28,7 @@ class RunLog:
     """
 
     def __init__(self, out: Path, config: RunConfig, first_step: int, ranks: Ranks) -> None:
-        self.images_per_step = config.images_per_step
+        self.images_per_step, self.ranks = config.images_per_step, ranks
         self._speed: float | None = None
         self._since = time.monotonic()
         self._stack = contextlib.ExitStack()
@@ -66,13 +66,17 @@ class RunLog:
 
     def score(self, step: int, values: Mapping[str, float]) -> None:
         """Tell the scores of a validation after `step` steps."""
-        self.bar.write(f"step {step}: " + ", ".join(f"{n} {v:.4f}" for n, v in values.items()))
+        self._say(f"step {step}: " + ", ".join(f"{n} {v:.4f}" for n, v in values.items()))
         self._write(step - 1, values)
         self._since = time.monotonic()
 
     def warn(self, sentence: str) -> None:
         """Say something that a person should read, above the bar."""
-        self.bar.write(f"warning: {sentence}")
+        self._say(f"warning: {sentence}")
+
+    def _say(self, sentence: str) -> None:
+        if self.ranks.first:  # a bar that is off would write all the same
+            self.bar.write(sentence)
 
     def _write(self, step: int, values: Mapping[str, float]) -> None:
         if self._file is not None:
