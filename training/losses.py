@@ -34,11 +34,13 @@ class LossWeights:
 
 
 def answer_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Mean cross-entropy over all supervised tokens of the batch.
+    """Mean cross-entropy over all supervised tokens of the batch; 0 for no tokens.
 
     logits: [..., V] of the states that predict; labels: [...] the ids they should predict,
     IGNORE_INDEX elsewhere.
     """
+    if not labels.numel():  # every answer was cut off; the mean of nothing is no number
+        return logits.float().sum()
     return F.cross_entropy(
         logits.reshape(-1, logits.shape[-1]).float(), labels.reshape(-1), ignore_index=IGNORE_INDEX
     )

@@ -23,6 +23,16 @@ def test_cross_entropy_is_the_mean_over_supervised_tokens() -> None:
     assert answer_cross_entropy(logits, labels).item() == pytest.approx(expected, rel=1e-6)
 
 
+def test_answers_that_were_all_cut_off_cost_nothing() -> None:
+    states = torch.ones(1, 4, requires_grad=True)
+    none = states.new_empty(0, 4) * states
+    loss = answer_cross_entropy(none, torch.zeros(0, dtype=torch.long))
+    torch.autograd.backward(loss)
+    assert loss.item() == 0.0
+    assert states.grad is not None
+    assert not states.grad.any()
+
+
 def test_bce_is_averaged_within_a_mask_and_summed_over_masks() -> None:
     logits = torch.tensor([[[0.0, 0.0]], [[math.log(3.0), math.log(3.0)]]])
     targets = torch.tensor([[[1.0, 0.0]], [[1.0, 0.0]]])
