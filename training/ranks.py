@@ -75,13 +75,16 @@ class Ranks:
 
     @torch.no_grad()
     def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
-        """Replace each gradient by its mean over the ranks; one that a rank lacks counts as 0."""
-        if self.world == 1:
-            return
+        """Replace each gradient by its mean over the ranks; one that is lacking counts as 0.
+
+        Alone too: an optimizer passes over what has no gradient, but moves on with one of 0.
+        """
         learned = list(parameters)
         for parameter in learned:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
+        if self.world == 1:
+            return
         gradients = [parameter.grad for parameter in learned if parameter.grad is not None]
         flat = torch.cat([gradient.flatten() for gradient in gradients])
         dist.all_reduce(flat)

@@ -1,8 +1,8 @@
 """The loop of a training run.
 
-Everything random in a step is a function of the seed, the step and the rank, and the learning rate
-is one of the step: so a run that was killed anywhere goes on, from its last state, exactly as it
-would have gone.
+Everything random in a step is a function of the seed, the step and the number of the micro-batch in
+it, and the learning rate is one of the step: so a run that was killed anywhere goes on, from its
+last state, exactly as it would have gone, and is alike on any number of ranks.
 """
 
 from __future__ import annotations
@@ -160,11 +160,11 @@ class Run:
     def _step(self, step: int, batches: Iterator[ImageBatch]) -> dict[str, float]:
         """One optimisation step; returns the parts of the loss over all its images."""
         config, ranks = self.config, self.ranks
-        torch.manual_seed(_seed_of(config.seed, step, ranks.rank))
         accumulation = config.accumulation(ranks.world)
         sums: dict[str, Tensor] = {}
-        for _ in range(accumulation):
+        for number in range(accumulation):
             batch = next(batches).to(self.model.device)
+            torch.manual_seed(_seed_of(config.seed, step, ranks.rank * accumulation + number))
             parts = self.engine.forward(batch, *self.towers(batch))
             parts["total"] = config.loss.total(parts) + self._taught(parts, step)
             self.engine.backward(parts["total"])
@@ -250,5 +250,5 @@ def _identity(config: RunConfig, objective: LisaObjective, ranks: Ranks) -> dict
     return {**settings, "start_digest": learning_digest(objective), "ranks": ranks.world}
 
 
-def _seed_of(seed: int, step: int, rank: int) -> int:
-    return int(np.random.SeedSequence([seed, step, rank]).generate_state(1)[0])
+def _seed_of(seed: int, step: int, micro_batch: int) -> int:
+    return int(np.random.SeedSequence([seed, step, micro_batch]).generate_state(1)[0])

@@ -8,7 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from free_port import free_port
+from torch import nn
 
 from lisa_ros.errors import ConfigurationError
 from training.ranks import ALONE, Ranks
@@ -62,3 +64,10 @@ def test_images_are_shared_evenly_or_not_at_all() -> None:
     assert ALONE.share(7) == 7
     with pytest.raises(ConfigurationError, match="multiple"):
         Ranks(0, 2).share(7)
+
+
+def test_alone_too_what_has_no_gradient_counts_as_0() -> None:
+    parameter = nn.Parameter(torch.ones(3))
+    ALONE.average_gradients([parameter])
+    assert parameter.grad is not None
+    assert not parameter.grad.any()

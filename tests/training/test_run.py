@@ -79,6 +79,15 @@ def test_accumulated_micro_batches_are_the_step_of_one_batch(tmp_path: Path) -> 
 
 
 @pytest.mark.slow
+def test_two_ranks_train_as_one_does(tmp_path: Path) -> None:
+    config = write_run(tmp_path, lora={"dropout": 0.5})
+    for ranks in (1, 2):
+        run_training(config, f"out={tmp_path / str(ranks)}", ranks=ranks)
+    for ours, theirs in zip(losses(tmp_path / "2"), losses(tmp_path / "1"), strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-5)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path: Path, ranks: int) -> None:
     config = write_run(tmp_path, steps=8)
