@@ -29,6 +29,8 @@ def load_config(kind: type[T], path: Path, overrides: Sequence[str] = ()) -> T:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ConfigurationError(f"No configuration file {path}.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} cannot be read as a text file: {error}") from error
     except yaml.YAMLError as error:
         raise ConfigurationError(f"{path} is not valid YAML: {error}") from error
     if not isinstance(content, dict):
@@ -49,7 +51,10 @@ def _apply_override(content: dict[str, Any], override: str) -> None:
         content = content.setdefault(parent, {})
         if not isinstance(content, dict):
             raise ConfigurationError(f"{key}: {parent} is a single value, not a section.")
-    content[leaf] = yaml.safe_load(value)
+    try:
+        content[leaf] = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{key}: {value!r} is not valid YAML: {error}") from error
 
 
 def from_mapping(kind: type[T], content: dict[str, Any], where: str) -> T:
@@ -58,7 +63,7 @@ def from_mapping(kind: type[T], content: dict[str, Any], where: str) -> T:
     fields = {f.name: f for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
     for key in content:
         if key not in fields:
-            close = difflib.get_close_matches(key, fields, 1)
+            close = difflib.get_close_matches(str(key), fields, 1)
             hint = f" Did you mean {close[0]}?" if close else f" Known keys: {', '.join(fields)}."
             raise ConfigurationError(f"{where}: unknown key {key!r}.{hint}")
     values = {key: _convert(hints[key], value, f"{where}: {key}") for key, value in content.items()}
@@ -72,6 +77,12 @@ def from_mapping(kind: type[T], content: dict[str, Any], where: str) -> T:
     if missing:
         raise ConfigurationError(f"{where}: missing {', '.join(missing)}.")
     return kind(**values)
+
+
+def expect(holds: bool, name: str, value: object, expected: str) -> None:
+    """Raise ConfigurationError for a value out of range, unless the condition holds."""
+    if not holds:
+        raise ConfigurationError(f"{name} is {value}; expected {expected}.")
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from lisa_ros.errors import ConfigurationError
+from training.config import expect
 from training.data.set_aside import VAL_SHARE
 from training.losses import LossWeights
 from training.objective import MaskGrid
@@ -17,7 +19,8 @@ class Start:
     """The weights that a run starts from: a LISA, or a LLaVA and a SAM that were never joined.
 
     lisa: a folder, hub id or alias. llava, sam: see `llava_base.lisa_from_llava`, which also reads
-    vision_tower. conversation and view: with llava only; a LISA says them itself.
+    vision_tower. conversation and view: of a LLaVA, and of a released LISA; those of this project
+    say them in their lisa.json.
     """
 
     lisa: str | None = None
@@ -35,6 +38,11 @@ class Start:
             raise ConfigurationError(
                 "start: name either `lisa`, a LISA directory to go on with, or both `llava` and "
                 "`sam`, to begin as the paper does."
+            )
+        if self.lisa is not None and self.vision_tower is not None:
+            raise ConfigurationError(
+                "start: `vision_tower` goes with `llava`. Put the CLIP of a LISA into its folder, "
+                "under the last part of the name in its config.json."
             )
 
 
@@ -69,6 +77,12 @@ class Validation:
     every: int
     images: int | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse what would validate never or nothing."""
+        expect(self.every >= 1, "validation.every", self.every, "1 or more")
+        some = self.images is None or self.images >= 1
+        expect(some, "validation.images", self.images, "1 or more, or null for all")
+
 
 @dataclass(frozen=True)
 class Optimisation:
@@ -80,6 +94,16 @@ class Optimisation:
     warmup_steps: int = 100
     schedule: Literal["linear", "cosine"] = "linear"
     clip_norm: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse what AdamW or the schedule cannot work with."""
+        where, betas = "optimisation", self.betas
+        expect(self.learning_rate >= 0, f"{where}.learning_rate", self.learning_rate, "0 or more")
+        shares = len(betas) == 2 and all(0 <= beta < 1 for beta in betas)
+        expect(shares, f"{where}.betas", list(betas), "two numbers from 0 to below 1")
+        expect(self.weight_decay >= 0, f"{where}.weight_decay", self.weight_decay, "0 or more")
+        expect(self.warmup_steps >= 0, f"{where}.warmup_steps", self.warmup_steps, "0 or more")
+        expect(self.clip_norm > 0, f"{where}.clip_norm", self.clip_norm, "more than 0")
 
 
 @dataclass(frozen=True)
@@ -110,6 +134,11 @@ class FeatureStore:
 
     folder: str
     max_gb: float
+
+    def __post_init__(self) -> None:
+        """Refuse a store that holds nothing."""
+        some = 0 < self.max_gb < math.inf
+        expect(some, "features.max_gb", self.max_gb, "more than 0; `features: null` keeps none")
 
 
 @dataclass(frozen=True)
@@ -152,8 +181,11 @@ class RunConfig:
     def __post_init__(self) -> None:
         """Refuse what contradicts itself."""
         for name in ("steps", "images_per_step", "micro_batch", "save_every", "max_length"):
-            if getattr(self, name) < 1:
-                raise ConfigurationError(f"{name} is {getattr(self, name)}; expected 1 or more.")
+            expect(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
+        for name in ("seed", "workers", "head_weight"):
+            expect(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
+        share = self.early_mask_share
+        expect(0 <= share <= 1, "early_mask_share", share, "a share from 0 to 1")
         if self.precision == "fp16" and self.deepspeed is None:
             raise ConfigurationError(
                 "fp16 needs DeepSpeed's loss scaling; add `deepspeed: {}` or choose bf16."

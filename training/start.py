@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from lisa_ros.model.checkpoint import LoadedLisa, load_checkpoint
+from lisa_ros.errors import ConfigurationError
+from lisa_ros.model.checkpoint import SETTINGS_FILE, LoadedLisa, load_checkpoint
 from lisa_ros.model.locations import checkpoint_folder
 from lisa_ros.model.settings import LisaSettings
 from training.llava_base import lisa_from_llava
@@ -29,22 +31,39 @@ def load_start(
 
     Raises:
         CheckpointError: see `load_checkpoint` and `lisa_from_llava`.
+        ConfigurationError: `start` contradicts what a LISA says of itself.
 
     """
+    settings = LisaSettings(view=start.view, conversation=start.conversation)
     if start.lisa is not None:
-        return load_checkpoint(start.lisa, "cpu" if weights else "meta", dtype)
+        loaded = load_checkpoint(start.lisa, "cpu" if weights else "meta", dtype)
+        if not (loaded.path / SETTINGS_FILE).exists():
+            return dataclasses.replace(loaded, settings=settings)
+        _check_unsaid(start, loaded.settings)
+        return loaded
     assert start.llava is not None, "Start refuses anything else"
     assert start.sam is not None
     return lisa_from_llava(
         checkpoint_folder(start.llava),
         Path(start.sam),
         work,
-        LisaSettings(view=start.view, conversation=start.conversation),
+        settings,
         vision_tower=start.vision_tower,
         seed=seed,
         dtype=dtype,
         weights=weights,
     )
+
+
+def _check_unsaid(start: Start, said: LisaSettings) -> None:
+    """Raise ConfigurationError where something else was asked for than a LISA says of itself."""
+    for name in ("conversation", "view"):
+        asked, own = getattr(start, name), getattr(said, name)
+        if asked not in (getattr(Start, name), own):
+            raise ConfigurationError(
+                f"start.{name} is {asked}, but {start.lisa} says {own} in its {SETTINGS_FILE}; "
+                "leave it out."
+            )
 
 
 def learning_digest(model: nn.Module) -> str:

@@ -16,6 +16,7 @@ from typing import Literal
 from torch import nn
 
 from lisa_ros.model.lisa import LisaForCausalLM
+from training.config import expect
 
 # The language model's alone: the bare names would also hit CLIP's and SAM's projections.
 LORA_TARGETS = r"model\.layers\.\d+\.self_attn\.(q_proj|v_proj)"
@@ -35,6 +36,11 @@ class LoraSettings:
     dropout: float = 0.05
     token_rows: Literal["all", "new"] = "all"
     quantise: Literal["nf4"] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse adapters that could not be built."""
+        expect(self.rank >= 1, "lora.rank", self.rank, "1 or more; `lora: null` is without")
+        expect(0 <= self.dropout < 1, "lora.dropout", self.dropout, "a share from 0 to below 1")
 
 
 def choose_trainable(

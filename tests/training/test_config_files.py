@@ -54,6 +54,8 @@ def test_overrides_reach_into_sections(written: Path) -> None:
         ("inner=3", "should be a section"),
         ("name.first=a", "is a single value"),
         ("steps", "written key=value"),
+        ("steps=[1", "not valid YAML"),
+        ("1=2", "unknown key '1'"),
     ],
 )
 def test_what_is_wrong_is_named(written: Path, override: str, message: str) -> None:
@@ -68,6 +70,16 @@ def test_a_missing_key_and_a_missing_file_are_named(tmp_path: Path) -> None:
         load_config(Outer, path)
     with pytest.raises(ConfigurationError, match="No configuration file"):
         load_config(Outer, tmp_path / "nowhere.yaml")
+
+
+@pytest.mark.parametrize("content", [b"name: \xff", b"name: a\n1: 2\n", b"name: [\n"])
+def test_a_file_that_is_no_configuration_is_an_error(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigurationError, match=r"config\.yaml"):
+        load_config(Outer, path)
+    with pytest.raises(ConfigurationError, match="cannot be read"):
+        load_config(Outer, tmp_path)
 
 
 @pytest.mark.parametrize(
