@@ -24,6 +24,8 @@ from lisa_ros.types import Status
 _LOG = logging.getLogger(__name__)
 # Each holds an image and its depth.
 _MOST_WAITING = 4
+_TOO_MANY = f"{_MOST_WAITING} samples wait for the disk already; try again later."
+_CLOSED = "The node is shutting down; nothing more is stored."
 _NO_FOLDER = "The parameter samples_dir is empty: set it to the folder that samples go to."
 
 
@@ -73,6 +75,8 @@ class SampleSaver:
         self._jobs: queue.Queue[_Job | None] = queue.Queue(_MOST_WAITING)
         self._collections: dict[Path, SampleCollection] = {}
         self._last_automatic_s: float | None = None
+        self._handing_over = threading.Lock()
+        self._closed = False
         self._state = SaverState(stored=0, failed=0, problem="")
         # A daemon, because a disk that hangs must not keep the process alive.
         self._thread = threading.Thread(target=self._loop, name="samples", daemon=True)
@@ -105,8 +109,13 @@ class SampleSaver:
         return self._hand_over(answer, rules, model, pose, occasion, "", rules.most_samples)
 
     def close(self, timeout_s: float) -> bool:
-        """Store what waits and end the thread; return whether it ended within `timeout_s`."""
+        """Store what waits and end the thread; return whether it ended within `timeout_s`.
+
+        What comes later is not stored, and its future says so.
+        """
         deadline_s = time.monotonic() + timeout_s
+        with self._handing_over:
+            self._closed = True
         try:
             self._jobs.put(None, timeout=timeout_s)
         except queue.Full:
@@ -129,12 +138,13 @@ class SampleSaver:
             future.set_exception(DatasetError(_NO_FOLDER))
             return future
         job = _Job(answer, model, pose, rules.folder, occasion, note, most_samples, future)
-        try:
-            self._jobs.put_nowait(job)
-        except queue.Full:
-            future.set_exception(
-                DatasetError(f"{_MOST_WAITING} samples wait for the disk already; try again later.")
-            )
+        with self._handing_over:
+            if self._closed:
+                future.set_exception(DatasetError(_CLOSED))
+            elif self._jobs.full():
+                future.set_exception(DatasetError(_TOO_MANY))
+            else:
+                self._jobs.put_nowait(job)
         return future
 
     def _loop(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -231,3 +232,24 @@ def test_a_sample_needs_no_pose_or_note() -> None:
     sample = answered_sample(answer(), model="m", occasion="requested")
     assert sample.meta.T_world_camera is None
     assert sample.annotation.awaits_review
+
+
+def test_what_comes_after_the_end_is_refused(tmp_path: Path) -> None:
+    """Its future must end: a service, and with it the end of the process, waits for it."""
+    saver = SampleSaver("run")
+    assert saver.close(WAIT_S)
+    with pytest.raises(DatasetError, match="shutting down"):
+        save(saver, answer(), tmp_path / "lab")
+
+
+def test_a_disk_that_is_behind_takes_no_more(
+    saver: SampleSaver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turns = threading.Event()
+    monkeypatch.setattr(saver, "_store", lambda job: str(turns.wait(WAIT_S)))
+    rule = rules(tmp_path)
+    handed = [saver.save(answer(), rule, model="m", pose=None, note="") for _ in range(9)]
+    with pytest.raises(DatasetError, match="4 samples wait for the disk already"):
+        handed[-1].result(WAIT_S)
+    turns.set()
+    assert [future.result(WAIT_S) for future in handed[:4]] == ["True"] * 4
