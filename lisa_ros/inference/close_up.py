@@ -13,7 +13,7 @@ import numpy as np
 
 from lisa_ros.errors import MaskError
 from lisa_ros.inference.segmenter import Segmenter
-from lisa_ros.types import BoolArray, PixelBox, Segmentation, UInt8Array
+from lisa_ros.types import BoolArray, Float32Array, PixelBox, Segmentation, UInt8Array
 
 # How much longer a close-up is than what it shows: a part needs the whole that it belongs to.
 _CONTEXT = 2.0
@@ -45,10 +45,8 @@ def ask_about_part(
     options: those of `Segmenter.segment`, whose errors this raises. Its masks bool[S,H,W] lie in
     the box. It is not calibrated: nobody has measured how a model does on parts of images.
     """
-    part = np.ascontiguousarray(image[box.top : box.bottom, box.left : box.right])
-    answer = segmenter.segment(part, instruction, **options)
-    masks = np.zeros((len(answer.masks), *image.shape[:2]), dtype=np.bool_)
-    masks[:, box.top : box.bottom, box.left : box.right] = answer.masks
+    answer = segmenter.segment(_cut(image, box), instruction, **options)
+    masks = _in_place(answer.masks, box, image)
     seen = tuple(
         PixelBox(
             box.left + each.left, box.top + each.top, box.left + each.right, box.top + each.bottom
@@ -58,6 +56,18 @@ def ask_about_part(
     return dataclasses.replace(
         answer, masks=masks, calibrated=False, confidence=None, seen=seen, decoded_in=box
     )
+
+
+def decode_part(
+    segmenter: Segmenter, image: UInt8Array, box: PixelBox, seg_embeddings: Float32Array
+) -> tuple[BoolArray, Float32Array]:
+    """Decode embeddings f32[S,D] of an answer about such a part on a part of u8[H,W,3].
+
+    Returns masks bool[S,H,W] of the whole image, which lie in the box, and scores f32[S]. Raises
+    what `Segmenter.decode` raises.
+    """
+    masks, scores = segmenter.decode(_cut(image, box), seg_embeddings)
+    return _in_place(masks, box, image), scores
 
 
 def refine(
@@ -71,6 +81,16 @@ def refine(
     `ask_about_part`.
     """
     return ask_about_part(segmenter, image, close_up_box(mask), question, **options)
+
+
+def _cut(image: UInt8Array, box: PixelBox) -> UInt8Array:
+    return np.ascontiguousarray(image[box.top : box.bottom, box.left : box.right])
+
+
+def _in_place(masks: BoolArray, box: PixelBox, image: UInt8Array) -> BoolArray:
+    whole = np.zeros((len(masks), *image.shape[:2]), dtype=np.bool_)
+    whole[:, box.top : box.bottom, box.left : box.right] = masks
+    return whole
 
 
 def _span(twice_the_middle: int, length: int, limit: int) -> tuple[int, int]:

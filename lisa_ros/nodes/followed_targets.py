@@ -204,7 +204,7 @@ def _seeds(targets: tuple[FoundTarget, ...], segmentation: Segmentation) -> list
     for target in targets:
         shares = [np.count_nonzero(mask & target.mask) for mask in segmentation.masks]
         embedding = segmentation.seg_embeddings[int(np.argmax(shares))]
-        seeds.append(Seed(target.target_id, target.mask, embedding))
+        seeds.append(Seed(target.target_id, target.mask, embedding, segmentation.decoded_in))
     return seeds
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from lisa_ros.types import BoolArray, Float32Array, RgbdFrame
+from lisa_ros.types import BoolArray, Float32Array, PixelBox, RgbdFrame
 
 
 @dataclass(frozen=True, eq=False)
@@ -15,11 +15,14 @@ class Seed:
 
     target_id: its name as long as it is followed. mask: bool[H,W] on that frame. seg_embedding:
     f32[D], what the mask was decoded from; targets that are parts of one mask have the same one.
+    decoded_in: the part of the frame that it was decoded in, as `Segmentation` has it; None for the
+    whole.
     """
 
     target_id: int
     mask: BoolArray
     seg_embedding: Float32Array
+    decoded_in: PixelBox | None = None
 
 
 @dataclass(frozen=True, eq=False)
