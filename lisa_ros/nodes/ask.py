@@ -16,6 +16,7 @@ from typing import Any
 
 import rclpy
 from rclpy.action import ActionClient
+from rclpy.exceptions import NameValidationException
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
 
@@ -47,15 +48,20 @@ class AskClient(Node):
         Raises NoAnswerError.
         """
         self._wait_for_node(wait_s)
-        handle = self._wait(self._action.send_goal_async(goal, self._on_feedback), None)
+        sent = self._action.send_goal_async(goal, self._on_feedback)
+        try:
+            return self._answer(sent, None)
+        except KeyboardInterrupt:
+            # A goal that is still on its way cannot be canceled; it would go on unattended.
+            handle = self._wait(sent, _CANCEL_TIMEOUT_S)
+            self._wait(handle.cancel_goal_async(), _CANCEL_TIMEOUT_S)
+            return self._answer(sent, _CANCEL_TIMEOUT_S)
+
+    def _answer(self, sent: Any, timeout_s: float | None) -> Perception:
+        handle = self._wait(sent, timeout_s)
         if not handle.accepted:
             raise NoAnswerError("The node refused the goal without an answer; look at its log.")
-        result = handle.get_result_async()
-        try:
-            return self._wait(result, None).result.perception
-        except KeyboardInterrupt:
-            self._wait(handle.cancel_goal_async(), _CANCEL_TIMEOUT_S)
-            return self._wait(result, _CANCEL_TIMEOUT_S).result.perception
+        return self._wait(handle.get_result_async(), timeout_s).result.perception
 
     def _wait_for_node(self, wait_s: float) -> None:
         deadline_s = time.monotonic() + wait_s
@@ -89,28 +95,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Ask and print; return the exit code."""
     options = _parse(arguments)
     goal = Reason.Goal(
-        # A shell may hand over bytes that are no UTF-8, which a ROS string cannot hold.
-        instruction=os.fsencode(options.sentence).decode("utf-8", errors="replace"),
+        instruction=_text(options.sentence),
         policy=options.policy,
         timeout_s=options.timeout,
-        session=options.session,
-        refine=options.refine,
+        session=_text(options.session),
+        refine=_text(options.refine),
     )
     # rclpy's handlers would end the context at Ctrl-C, and the goal could not be canceled any more.
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
-    client = AskClient(options.namespace)
+    client: AskClient | None = None
     try:
+        client = AskClient(options.namespace)
         answer = client.ask(goal, options.wait)
-    except NoAnswerError as error:
+    except (NoAnswerError, NameValidationException) as error:
         print(error, file=sys.stderr)
         return _NO_ANSWER
     except KeyboardInterrupt:
         return _NO_ANSWER
     finally:
-        client.destroy_node()
+        if client is not None:
+            client.destroy_node()
         rclpy.try_shutdown()
     print(json.dumps(summary(answer)) if options.json else told(answer))
     return exit_code(answer.status)
+
+
+def _text(argument: str) -> str:
+    """Return it as a ROS string can hold it; a shell may hand over bytes that are no UTF-8."""
+    return os.fsencode(argument).decode("utf-8", errors="replace")
 
 
 def exit_code(status: int) -> int:

@@ -11,11 +11,12 @@ pytest.importorskip("rclpy")
 pytest.importorskip("lisa_ros.msg")
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+from lisa_ros.action import Reason
 from lisa_ros.msg import Perception, Target
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 from lisa_ros.diagnosis import Severity
-from lisa_ros.nodes.ask import exit_code, summary, told
+from lisa_ros.nodes.ask import AskClient, exit_code, summary, told
 from lisa_ros.nodes.doctor import diagnosis_of
 from lisa_ros.nodes.graph_check import nodes_called, wiring
 from lisa_ros.types import Status
@@ -136,6 +137,46 @@ def test_what_a_node_says_of_itself(level: bytes, severity: Severity) -> None:
     found = diagnosis_of("camera", status)
     assert (found.severity, found.subject, found.finding) == (severity, "camera", "no depth")
     assert found.details == ("depth age [s]: never",)
+
+
+class Handle:
+    """A goal that a node has taken; it ends when it is canceled."""
+
+    accepted = True
+
+    def __init__(self) -> None:
+        self.canceled = False
+
+    def cancel_goal_async(self) -> str:
+        self.canceled = True
+        return "the cancel"
+
+    def get_result_async(self) -> str:
+        return "the result"
+
+
+@pytest.mark.parametrize("impatient_at", ["the goal", "the result"])
+def test_an_interrupt_cancels_a_goal_that_is_on_its_way_as_well(
+    monkeypatch: pytest.MonkeyPatch, impatient_at: str
+) -> None:
+    handle, canceled = Handle(), Perception(status=int(Status.CANCELED))
+    arrived = {
+        "the goal": handle,
+        "the cancel": None,
+        "the result": SimpleNamespace(result=SimpleNamespace(perception=canceled)),
+    }
+
+    def wait(client: AskClient, future: str, timeout_s: float | None) -> Any:
+        if future == impatient_at and timeout_s is None:
+            raise KeyboardInterrupt
+        return arrived[future]
+
+    monkeypatch.setattr(AskClient, "_wait", wait)
+    monkeypatch.setattr(AskClient, "_wait_for_node", lambda client, wait_s: None)
+    client = object.__new__(AskClient)  # the part of it that is no node
+    client._action = SimpleNamespace(send_goal_async=lambda *_: "the goal")
+    assert client.ask(Reason.Goal(), 1.0) is canceled
+    assert handle.canceled
 
 
 def test_only_found_is_a_success() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -115,6 +116,32 @@ def test_asking_where_nobody_is(tmp_path: Path) -> None:
     done = run("lisa_ros.nodes.ask", *arguments, log_dir=tmp_path)
     assert done.returncode == 1
     assert "lisa doctor" in done.stderr
+
+
+def test_an_interrupt_cancels_what_was_asked(camera: RedBoxCamera, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "lisa_ros.nodes.ask", "slow red box", "--json"]
+    with subprocess.Popen(
+        [*command, "--wait", "60"],
+        cwd=REPOSITORY,
+        env=node_environment(tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as asking:
+        assert asking.stderr is not None
+        assert any("word" in line for line in asking.stderr)  # the model is talking
+        asking.send_signal(signal.SIGINT)
+        said, _ = asking.communicate(timeout=TIMEOUT_S)
+    assert asking.returncode == 16
+    assert json.loads(said)["reason"] == "The client canceled the goal."
+
+
+@pytest.mark.parametrize("namespace", ["my arm", "/lisa/"])
+def test_asking_under_a_name_that_cannot_be(tmp_path: Path, namespace: str) -> None:
+    done = run("lisa_ros.nodes.ask", "the mug", "--namespace", namespace, log_dir=tmp_path)
+    assert done.returncode == 1
+    assert "Invalid namespace" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def save(robot: RobotClient, note: str = "") -> SaveSample.Response:
