@@ -14,6 +14,7 @@ from typing import Any
 
 from lisa_ros.errors import DatasetError
 from lisa_ros.recordings.documents import Document, is_number
+from lisa_ros.recordings.image_files import MAX_PIXELS
 from lisa_ros.recordings.polygon_mask import LabelledPolygon, polygon_mask
 from lisa_ros.types import UInt8Array
 
@@ -139,8 +140,8 @@ def parse_annotation(document: Document) -> Annotation:
     """Read an annotation. Raises DatasetError naming file, key, what was got and what expected."""
     no_target = document.flag("no_target", False)
     width, height = document.integer("imageWidth"), document.integer("imageHeight")
-    if not (0 < width <= 2**15 and 0 < height <= 2**15):
-        document.fail("imageWidth", f"with imageHeight ({height}) a size of 1 to 32768 px")
+    if width < 1 or height < 1 or width * height > MAX_PIXELS:
+        document.fail("imageWidth", f"with imageHeight ({height}) 1 to {MAX_PIXELS} pixels")
     queries = document.children("queries") if document.has("queries") else []
     return Annotation(
         image_name=document.text("imagePath"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +17,13 @@ from lisa_ros.errors import DatasetError
 
 # labelme may embed the image; nothing else comes near it.
 MAX_BYTES = 64 * 2**20
+# Half of a character, as JSON's "\\ud83d" without its other half: no encoding has it.
+_HALF_ESCAPED = re.compile(r"\\u[dD][89a-fA-F]")
+# What PyYAML raises beside its own errors, of tags such as "!!int ''" or "!!timestamp now".
+_NOT_YAML = (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
+
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel, _SHORT.maxlist, _SHORT.maxstring, _SHORT.maxother = 2, 16, 120, 120
 
 
 @dataclass(frozen=True)
@@ -33,16 +42,16 @@ class Document:
 
     def text(self, key: str) -> str:
         """A string that is not blank."""
-        value = self.values.get(key)
-        if not isinstance(value, str) or not value.strip():
-            self.fail(key, "a string that is not blank")
-        return value
+        value: Any = self.values.get(key)
+        if not _is_text(value):
+            self.fail(key, "a string that is not blank, of whole characters")
+        return str(value)
 
     def texts(self, key: str) -> tuple[str, ...]:
         """A list of one or more strings that are not blank."""
         value = self.values.get(key)
         if not isinstance(value, list) or not value or not all(map(_is_text, value)):
-            self.fail(key, "a list of one or more strings, none of them blank")
+            self.fail(key, "a list of one or more strings of whole characters, none of them blank")
         return tuple(value)
 
     def flag(self, key: str, default: bool | None = None) -> bool:
@@ -102,9 +111,12 @@ def read_json(path: Path) -> Any:
     """The value of a JSON file in UTF-8, or else in cp1252. Raises DatasetError naming the file."""
     text, _ = decode_text(read_bytes(path), path)
     try:
-        return json.loads(text)
+        value = json.loads(text)
+        if _HALF_ESCAPED.search(text):
+            json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise DatasetError(f"{path} is not JSON: {error}. Save it again.") from error
+    return value
 
 
 def read_json_document(path: Path) -> Document:
@@ -116,7 +128,7 @@ def read_yaml_document(path: Path) -> Document:
     """The mapping in a YAML file. Raises DatasetError naming the file."""
     try:
         value = yaml.safe_load(decode_text(read_bytes(path), path)[0])
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except _NOT_YAML as error:
         raise DatasetError(f"{path} is not YAML: {error}. Write it again.") from error
     return _document(value, path)
 
@@ -158,11 +170,13 @@ def _document(value: object, path: Path) -> Document:
 
 
 def _is_text(value: object) -> bool:
-    return isinstance(value, str) and bool(value.strip())
+    if not isinstance(value, str) or not value.strip():
+        return False
+    return not any("\ud800" <= character <= "\udfff" for character in value)
 
 
 def _shown(value: object) -> str:
-    """A value, short enough for a message."""
+    """A value, short enough for a message; YAML can hold lists that are endless when written."""
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return f"a list of {len(value)}" if len(value) > 16 else repr(value)[:120]
-    return repr(value)[:120]
+        return f"a list of {len(value)}" if len(value) > 16 else _SHORT.repr(value)[:120]
+    return _SHORT.repr(value)[:120]

@@ -20,6 +20,8 @@ from lisa_ros.types import Float32Array, UInt8Array
 
 MAX_PIXELS = 64 * 2**20
 JPEG_QUALITY = 95
+UPRIGHT = 1
+_EXIF_ORIENTATION = 0x0112
 _MOST_STEPS = 65535
 # What Pillow raises for bytes that are not, or no longer, an image.
 UNREADABLE = (
@@ -68,6 +70,12 @@ def _opened(source: Path | io.BytesIO, where: str) -> Iterator[Image.Image]:
             yield image
     except UNREADABLE as error:
         raise DatasetError(f"Cannot read the image {where}: {error}. Write it again.") from error
+
+
+def exif_orientation(image: Image.Image) -> int:
+    """How a picture is to be turned or mirrored to be shown, 2 to 8; `UPRIGHT`: not at all."""
+    way = image.getexif().get(_EXIF_ORIENTATION)
+    return way if isinstance(way, int) and 2 <= way <= 8 else UPRIGHT
 
 
 def read_color(path: Path) -> UInt8Array:

@@ -19,14 +19,17 @@ from PIL import Image, ImageOps
 
 from lisa_ros.errors import DatasetError
 from lisa_ros.recordings.documents import Document, is_number, read_json_document
-from lisa_ros.recordings.image_files import opened_image, opened_image_bytes
+from lisa_ros.recordings.image_files import (
+    UPRIGHT,
+    exif_orientation,
+    opened_image,
+    opened_image_bytes,
+)
 from lisa_ros.recordings.polygon_mask import MAX_COORDINATE_PX, LabelledPolygon
 from lisa_ros.types import BoolArray, UInt8Array
 
 # How many points each shape has that covers an area.
 _POINTS = {"polygon": None, "rectangle": 2, "circle": 2, "mask": 2}
-_EXIF_ORIENTATION = 0x0112
-_UPRIGHT = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +79,7 @@ class LabelmeFile:
 
         """
         with self._opened() as image:
-            turned = image.getexif().get(_EXIF_ORIENTATION, _UPRIGHT) != _UPRIGHT
+            turned = exif_orientation(image) != UPRIGHT
             upright = ImageOps.exif_transpose(image) if turned else image
             pixels = np.array(upright.convert("RGB"))
         for key, found in (("imageHeight", pixels.shape[0]), ("imageWidth", pixels.shape[1])):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lisa_ros.errors import DatasetError
 from lisa_ros.recordings.dataset_folder import About, split_stem
-from lisa_ros.recordings.documents import read_json_document
+from lisa_ros.recordings.documents import read_json
 from lisa_ros.recordings.finding import Finding, error, warning
 from lisa_ros.recordings.labelme_annotation import annotate_shapes
 from lisa_ros.recordings.labelme_file import read_labelme
@@ -117,7 +117,8 @@ def import_labelme(
 def _examine(path: Path, stem: str) -> tuple[bool, list[Finding]]:
     """Whether a file becomes a sample, and what there is to say about it."""
     try:
-        if "shapes" not in read_json_document(path).values:
+        content = read_json(path)
+        if not isinstance(content, dict) or "shapes" not in content:
             return False, [warning(path, "is no file of labelme (no 'shapes'), so it is left out")]
         file = read_labelme(path)
         image, turned = file.image()

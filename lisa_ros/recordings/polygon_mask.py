@@ -21,6 +21,8 @@ TARGET = 1
 IGNORE = 255
 # No image is that large, so a coordinate beyond it is a mistake.
 MAX_COORDINATE_PX = 1_000_000
+# No outline that somebody drew is that long; drawing one takes some hundred bytes a pixel.
+_MAX_OUTLINE_PX = 2**22
 
 
 class LabelledPolygon(NamedTuple):
@@ -44,12 +46,12 @@ def polygon_mask(polygons: Iterable[LabelledPolygon], height: int, width: int) -
     """Draw u8[height,width]: 0 background, 1 target, 255 ignore. All targets share the 1.
 
     Raises:
-        DatasetError: a polygon has no points, or a coordinate that is no finite number within
-            `MAX_COORDINATE_PX`; names the polygon by its place among `polygons`.
+        DatasetError: a polygon has no points, a coordinate that is no finite number within
+            `MAX_COORDINATE_PX`, or an outline without end; names it by its place among `polygons`.
 
     """
     drawn = [
-        (_whole_pixels(polygon, number), IGNORE if polygon.is_ignore else TARGET)
+        (_whole_pixels(polygon, number, height, width), IGNORE if polygon.is_ignore else TARGET)
         for number, polygon in enumerate(polygons)
         if not polygon.is_flag
     ]
@@ -64,7 +66,9 @@ def polygon_mask(polygons: Iterable[LabelledPolygon], height: int, width: int) -
     return mask
 
 
-def _whole_pixels(polygon: LabelledPolygon, number: int) -> npt.NDArray[np.int64]:
+def _whole_pixels(
+    polygon: LabelledPolygon, number: int, height: int, width: int
+) -> npt.NDArray[np.int64]:
     points = np.asarray(polygon.points, np.float64).reshape(-1, 2)
     if not len(points):
         raise DatasetError(
@@ -78,4 +82,11 @@ def _whole_pixels(polygon: LabelledPolygon, number: int) -> npt.NDArray[np.int64
             f"Point {point} of polygon {number} ({polygon.label!r}) is {points[point].tolist()}; "
             f"expected finite numbers of at most {MAX_COORDINATE_PX} px. Draw it again."
         )
-    return np.trunc(points).astype(np.int64)
+    pixels = np.trunc(points).astype(np.int64)
+    length = int(np.minimum(np.abs(pixels - np.roll(pixels, 1, axis=0)), (width, height)).sum())
+    if length > _MAX_OUTLINE_PX:
+        raise DatasetError(
+            f"Polygon {number} ({polygon.label!r}) winds over {length} px of a {width}x{height} "
+            f"image; expected at most {_MAX_OUTLINE_PX}. Draw it again with fewer points."
+        )
+    return pixels

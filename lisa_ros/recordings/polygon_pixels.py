@@ -93,7 +93,7 @@ def _inside(sides: _Integers, clipped: _Integers, height: int, width: int) -> Bo
     depth = np.zeros((height, width + 2), np.int32)
     np.add.at(depth, (y[0::2], np.maximum(x[0::2], 0)), 1)
     np.add.at(depth, (y[1::2], x[1::2] + 1), -1)
-    return np.cumsum(depth, axis=1)[:, :width] > 0
+    return np.cumsum(depth, axis=1, dtype=np.int32, out=depth)[:, :width] > 0
 
 
 def _outline(sides: _Integers) -> tuple[_Integers, _Integers]:

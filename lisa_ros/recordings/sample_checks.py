@@ -13,7 +13,7 @@ from lisa_ros.recordings.camera_yaml import read_camera_model
 from lisa_ros.recordings.dataset_folder import DatasetFolder, SamplePaths
 from lisa_ros.recordings.documents import decode_text, read_bytes
 from lisa_ros.recordings.finding import Finding, error, warning
-from lisa_ros.recordings.image_files import opened_image
+from lisa_ros.recordings.image_files import UPRIGHT, exif_orientation, opened_image
 from lisa_ros.recordings.polygon_mask import TARGET
 from lisa_ros.recordings.query_checks import annotation_findings
 from lisa_ros.recordings.sample import read_annotation, read_depth
@@ -21,8 +21,6 @@ from lisa_ros.recordings.sample_meta import SampleMeta, read_sample_meta
 
 # Half a frame at 30 Hz: what pairs colour and depth must be closer.
 _PAIRING_NS = 15_000_000
-_EXIF_ORIENTATION = 0x0112
-_UPRIGHT = 1
 
 
 def sample_findings(folder: DatasetFolder, stem: str) -> Iterator[Finding]:
@@ -55,7 +53,7 @@ def _image_findings(path: Path, size: tuple[int, int]) -> Iterator[Finding]:
         with opened_image(path) as image:
             image.load()
             kind, mode, found = image.format, image.mode, (image.height, image.width)
-            orientation = image.getexif().get(_EXIF_ORIENTATION, _UPRIGHT)
+            orientation = exif_orientation(image)
     except DatasetError as problem:
         yield error(path, str(problem))
         return
@@ -63,7 +61,7 @@ def _image_findings(path: Path, size: tuple[int, int]) -> Iterator[Finding]:
         yield error(path, f"is a {kind} by its content; store a JPEG under this name")
     if mode != "RGB":
         yield warning(path, f"has mode {mode!r}, which is converted to RGB; store RGB")
-    if orientation != _UPRIGHT:
+    if orientation != UPRIGHT:
         yield error(
             path,
             f"has EXIF orientation {orientation}, which some readers apply and others do not; turn "

@@ -21,7 +21,7 @@ from lisa_ros.recordings.sample import read_annotation, read_depth
 from lisa_ros.recordings.sample_checks import sample_findings
 from lisa_ros.recordings.sample_meta import SampleMeta, read_sample_meta
 
-_OTHER_IMAGES = (".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+_OTHER_IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 
 
 def folder_findings(folder: DatasetFolder) -> Iterator[Finding]:
@@ -115,11 +115,18 @@ def _split_findings(folder: DatasetFolder, listed: dict[str, tuple[str, ...]]) -
 def _stray_findings(folder: DatasetFolder) -> Iterator[Finding]:
     for path in sorted(folder.path.rglob(f"*{PARTIAL_SUFFIX}")):
         yield warning(path, "was left by a writer that was interrupted; delete it")
-    for path in sorted((folder.path / "samples").glob("*/*")):
+    samples = folder.path / "samples"
+    for path in sorted(samples.glob("*")):
+        if not path.is_dir() and not path.name.startswith("."):
+            yield warning(path, "is not read; samples are in folders, samples/<bag>/<frame>.jpg")
+    for path in sorted(samples.glob("*/*")):
         if path.name.startswith("."):
             continue
-        if path.name.endswith(".jpg") and not path.with_suffix(".json").exists():
-            yield warning(path, "has no annotation, so it is not used; annotate it")
+        if path.is_dir():
+            yield warning(path, "is a folder in a bag, which is not read; make it a bag of its own")
+        elif path.suffix == ".jpg":
+            if not path.with_suffix(".json").exists():
+                yield warning(path, "has no annotation, so it is not used; annotate it")
         elif path.suffix.lower() in _OTHER_IMAGES and not path.name.endswith(".depth.png"):
             yield warning(path, "is not read; colour images are .jpg, depth images .depth.png")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 from collections.abc import Callable
@@ -121,6 +122,11 @@ RULES: dict[str, tuple[Break, str, str]] = {
     # files
     "no image": (remove(IMAGE), "error", "there is no"),
     "unlabelled": (copied(IMAGE, "samples/bag01/9.jpg"), "warning", "has no annotation"),
+    "capitals": (copied(IMAGE, "samples/bag01/9.JPG"), "warning", "colour images are .jpg"),
+    "too deep": (
+        lambda p: (p / "samples/bag01/day2").mkdir(), "warning", "make it a bag of its own",
+    ),
+    "no bag": (copied(IMAGE, "samples/9.jpg"), "warning", "samples are in folders"),
     "png": (copied(DEPTH, "samples/bag01/9.png"), "warning", "colour images are .jpg"),
     "left over": (copied(IMAGE, "samples/bag01/.9.jpg.partial"), "warning", "was interrupted"),
     "same picture": (copied(IMAGE, "samples/bag02/000000.jpg"), "error", "the same picture as"),
@@ -133,6 +139,8 @@ RULES: dict[str, tuple[Break, str, str]] = {
     "image inside": (in_json(imageData="abcd"), "warning", "(imageData)"),
     "no version": (in_json(version=None), "warning", "save it in labelme once"),
     "no text": (in_json(text=[]), "error", "a list of one or more strings"),
+    "half a character": (in_json(text=["\ud83d"]), "error", "is not JSON"),
+    "huge": (in_json(imageWidth=30000, imageHeight=30000), "error", "1 to 67108864 pixels"),
     "blank text": (in_json(text=["a", ""]), "error", "none of them blank"),
     "token": (in_json(text=["a [SEG]"]), "error", "holds [SEG]"),
     "placeholder": (in_json(text=["<image> a"]), "error", "holds <image>"),
@@ -220,6 +228,13 @@ def test_an_explanation_of_a_query_is_right(dataset: Path) -> None:
     assert found_in(dataset) == []
 
 
+# 16**8 words when written out.
+LAUGHS = "a: &a [ha]\n" + "\n".join(
+    f"{name}: &{name} [{', '.join([f'*{before}'] * 16)}]"
+    for before, name in itertools.pairwise("abcdefgh")
+)
+
+
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
@@ -231,6 +246,11 @@ def test_an_explanation_of_a_query_is_right(dataset: Path) -> None:
         ("name: k\nversion: 1\nlicence: x\ndepth_unit_m: 1e-3", "1.0e-3, not 1e-3"),
         ("name: k\nversion: 1\nlicence: x\nrectified: maybe", "true or false"),
         ("[" * 5000, "is not YAML"),
+        ("name: !!int ''", "is not YAML"),
+        ("name: !!timestamp now", "is not YAML"),
+        ("name: !!bool perhaps", "is not YAML"),
+        ('name: "\\ud83d"\nversion: 1\nlicence: x', "of whole characters"),
+        (f"{LAUGHS}\nname: *h\nversion: 1\nlicence: x", "'name' is \\[\\["),
     ],
 )
 def test_a_malformed_dataset_yaml_is_named(

@@ -246,13 +246,19 @@ def test_what_says_nothing_is_left_out_and_told(tmp_path: Path) -> None:
     write(folder, "empty")
     write(folder, "ignored", shape("ignore", TRIANGLE))
     (folder / "classes.json").write_text('{"names": ["mug"]}')
+    (folder / "names.json").write_text('["mug"]')
     picture().save(folder / "bare.png")
     (folder / ".hidden.json").write_text("{")
     plan = plan_import(folder)
     assert [sample.stem for sample in plan.samples] == ["in/a"]
     assert {finding.severity for finding in plan.findings} == {"warning"}
     told = " ".join(f"{finding.path.name} {finding.message}" for finding in plan.findings)
-    for expected in ("classes.json is no file", "empty.json has no shape", "1 images have no"):
+    for expected in (
+        "classes.json is no file",
+        "names.json is no file",
+        "empty.json has no shape",
+        "1 images have no",
+    ):
         assert expected in told
     with pytest.raises(DatasetError, match="no folder"):
         plan_import(tmp_path / "nothing")

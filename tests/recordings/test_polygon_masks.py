@@ -98,3 +98,10 @@ def test_coordinates_that_cannot_be_are_named(value: float) -> None:
 def test_a_polygon_without_points_is_named() -> None:
     with pytest.raises(DatasetError, match=r"Polygon 1 \('cup'\) has no points"):
         polygon_mask([square("a", 1, 2), LabelledPolygon("cup", [])], 9, 9)
+
+
+def test_an_outline_without_end_is_refused_before_it_is_drawn() -> None:
+    zigzag = [(x % 1000, 999 * (x % 2)) for x in range(10_000)]
+    with pytest.raises(DatasetError, match=r"Polygon 1 \('cup'\) winds over \d{7,} px"):
+        polygon_mask([square("a", 1, 2), LabelledPolygon("cup", zigzag)], 1000, 1000)
+    assert polygon_mask([LabelledPolygon("cup", zigzag[:1000])], 1000, 1000).any()
