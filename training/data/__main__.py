@@ -8,6 +8,7 @@ dataset of a folder of labelme's files, `... export-rooms ROOMS OUT` of simulate
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -39,6 +40,9 @@ class Measured(Protocol):
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; 0 when all went well and no error was found."""
     options = _parse(arguments)
+    for stream in (sys.stdout, sys.stderr):  # names of files need not be text
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         if options.command == "import-labelme":
             return import_folder(options.dir, options.out, options.licence, options.val)

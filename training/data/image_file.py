@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from PIL import Image
+import numpy as np
+from PIL import Image, ImageOps
 
 from lisa_ros.errors import DatasetError
-from lisa_ros.recordings.image_files import UNREADABLE
+from lisa_ros.recordings.image_files import UNREADABLE, UPRIGHT, exif_orientation
+from lisa_ros.types import UInt8Array
 from training.data.sample import Problem
-
-_EXIF_ORIENTATION = 0x0112
-_UPRIGHT = 1
 
 
 def image_size(path: Path) -> tuple[int, int]:
@@ -26,9 +25,37 @@ def image_size(path: Path) -> tuple[int, int]:
         with Image.open(path) as image:
             return image.height, image.width
     except UNREADABLE as error:
-        raise DatasetError(
-            f"Cannot open image {path}: {error}. Download it again, or remove its annotation."
-        ) from error
+        raise _unreadable(path, error) from error
+
+
+def orientation(path: Path) -> int:
+    """How EXIF says that the picture is to be turned; `UPRIGHT`: not at all.
+
+    Raises:
+        DatasetError: the file is missing, or no image.
+
+    """
+    try:
+        with Image.open(path) as image:
+            return exif_orientation(image)
+    except UNREADABLE as error:
+        raise _unreadable(path, error) from error
+
+
+def upright_pixels(path: Path) -> UInt8Array | None:
+    """The picture u8[H,W,3] RGB as EXIF says it is to be shown; None where it is stored so.
+
+    Raises:
+        DatasetError: the file is missing, or no image.
+
+    """
+    if orientation(path) == UPRIGHT:
+        return None
+    try:
+        with Image.open(path) as image:
+            return np.array(ImageOps.exif_transpose(image).convert("RGB"))
+    except UNREADABLE as error:
+        raise _unreadable(path, error) from error
 
 
 def checked_size(path: Path, size: tuple[int, int]) -> None:
@@ -46,24 +73,35 @@ def checked_size(path: Path, size: tuple[int, int]) -> None:
         )
 
 
-def image_problems(path: Path, size: tuple[int, int] | None = None) -> Iterator[Problem]:
-    """Decode the whole image; `size` is the (height, width) that it should have."""
+def image_problems(
+    path: Path, size: tuple[int, int] | None = None, *, turned: bool = False
+) -> Iterator[Problem]:
+    """Decode the whole image.
+
+    size: the (height, width) that it should have. turned: whether it is used as EXIF says.
+    """
     try:
         if size is not None:
             checked_size(path, size)
         with Image.open(path) as image:
             image.load()
-            orientation = image.getexif().get(_EXIF_ORIENTATION, _UPRIGHT)
+            way = exif_orientation(image)
     except UNREADABLE as error:
         yield Problem("error", path, f"cannot be decoded: {error}; download it again")
         return
     except DatasetError as error:
         yield Problem("error", path, str(error))
         return
-    if orientation != _UPRIGHT:
-        yield Problem(
-            "warning",
-            path,
-            f"has EXIF orientation {orientation}, which is not applied: annotations must be for "
-            "the pixels as stored",
+    if way != UPRIGHT:
+        told = (
+            "is applied, as upstream does: its annotation must be for the upright picture"
+            if turned
+            else "is not applied: annotations must be for the pixels as stored"
         )
+        yield Problem("warning", path, f"has EXIF orientation {way}, which {told}")
+
+
+def _unreadable(path: Path, error: Exception) -> DatasetError:
+    return DatasetError(
+        f"Cannot open image {path}: {error}. Download it again, or remove its annotation."
+    )

@@ -14,12 +14,13 @@ from lisa_ros.model.prompts import REFUSAL
 from lisa_ros.recordings.annotation import Annotation, Query
 from lisa_ros.recordings.dataset_folder import open_dataset
 from lisa_ros.recordings.explanations import Explanation, read_explanations
+from lisa_ros.recordings.image_files import UPRIGHT
 from lisa_ros.recordings.polygon_mask import TARGET
 from lisa_ros.recordings.sample import read_annotation
 from lisa_ros.recordings.validation import folder_findings, measure
 from lisa_ros.types import UInt8Array
 from training.data.explained import answered, draw_style
-from training.data.image_file import checked_size
+from training.data.image_file import checked_size, orientation
 from training.data.phrasing import (
     QUESTIONS_PER_IMAGE,
     checked_text,
@@ -160,6 +161,12 @@ class LabDataset:
         annotation = read_annotation(self._folder, stem)
         image = self._folder.sample_paths(stem).image
         checked_size(image, (annotation.height, annotation.width))
+        way = orientation(image)
+        if way != UPRIGHT:
+            raise DatasetError(
+                f"{image} has EXIF orientation {way}: it may have been annotated as it is shown, "
+                "not as it is stored. Turn its pixels and remove the tag."
+            )
         return image, annotation
 
     def _wordings(self, index: int, annotation: Annotation) -> list[_Asked]:

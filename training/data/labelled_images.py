@@ -32,12 +32,18 @@ def existing_folder(folder: Path) -> Path:
 def stems_in(folder: Path, suffix: str) -> tuple[str, ...]:
     """List the names, less `suffix`, of the files of a folder that end in it, sorted.
 
+    Hidden files, such as the "._a.jpg" of a Mac, do not count.
+
     Raises:
         DatasetError: there is no such folder.
 
     """
     names = (path.name for path in existing_folder(folder).iterdir())
-    return tuple(sorted(name.removesuffix(suffix) for name in names if name.endswith(suffix)))
+    return tuple(
+        sorted(
+            name.removesuffix(suffix) for name in names if name.endswith(suffix) and name[0] != "."
+        )
+    )
 
 
 @dataclass(frozen=True)

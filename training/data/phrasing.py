@@ -71,11 +71,17 @@ def checked_text(text: str, where: str) -> str:
     """Return the text, which must say something, and hold no token that stands for something.
 
     Raises:
-        DatasetError: it is blank, or holds `[SEG]` or `<image>`.
+        DatasetError: it is blank, no text in Unicode, or holds `[SEG]` or `<image>`.
 
     """
     if not text.strip():
         raise DatasetError(f"{where} is empty. Write a text, or delete the entry.")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise DatasetError(
+            f"{where} holds half of a character, {text[error.start]!r}. Write the text anew."
+        ) from error
     for token in (SEG_TOKEN, IMAGE_TOKEN):
         if token in text:
             raise DatasetError(

@@ -143,4 +143,5 @@ def _wrapped(conversation: Conversation) -> list[str]:
 
 
 def _shortened(text: str) -> str:
+    text = text.encode(errors="backslashreplace").decode()  # names of files need not be text
     return text if len(text) <= _LINE_CHARACTERS else f"...{text[3 - _LINE_CHARACTERS :]}"

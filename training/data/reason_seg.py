@@ -6,8 +6,9 @@ Source: dvlab-research/LISA, `reason_seg/<name>/{train,val,test}/<stem>.{jpg,jso
 
 from __future__ import annotations
 
+import filecmp
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,19 +18,20 @@ from lisa_ros.recordings.polygon_mask import TARGET
 from lisa_ros.types import UInt8Array
 from training.data.explained import answered, draw_style
 from training.data.fields import field, of_kind, read_json
-from training.data.image_file import image_problems, image_size
+from training.data.image_file import image_problems, image_size, upright_pixels
 from training.data.phrasing import (
     QUESTIONS_PER_IMAGE,
     checked_text,
     drawn,
     validation_turn,
 )
-from training.data.reason_seg_annotation import read_annotation
+from training.data.reason_seg_annotation import ReasonSegAnnotation, read_annotation
 from training.data.sample import Problem, Sample
 
 IMAGE_SUFFIXES = (".jpeg", ".jpg", ".png")
 # The only split that has explanations.
 EXPLAINED_SPLIT = "train"
+_SPLITS = ("train", "val", "test")
 
 
 class ReasonSeg:
@@ -94,10 +96,11 @@ class ReasonSeg:
             )
             for i in drawn(len(texts), self._texts_per_image, rng)
         ]
-        target = (annotation.mask(*image_size(image)) == TARGET).astype(np.uint8)
+        pixels, mask = _drawn(image, annotation)
+        target = (mask == TARGET).astype(np.uint8)
         n_masks = len(turns) if style.has_mask else 0
         masks = np.repeat(target[None], n_masks, axis=0)
-        return Sample(self.name, image, tuple((turn,) for turn in turns), masks)
+        return Sample(self.name, image, tuple((turn,) for turn in turns), masks, pixels)
 
     def validation_sample(self, index: int) -> Sample:
         """Ask in the published form, with the first text only; its mask holds 255 for ignored.
@@ -109,8 +112,8 @@ class ReasonSeg:
         image = self._images[index]
         annotation = read_annotation(image.with_suffix(".json"))
         turn = validation_turn(annotation.checked_texts()[0], annotation.is_sentence)
-        mask: UInt8Array = annotation.mask(*image_size(image))
-        return Sample(self.name, image, ((turn,),), mask[None])
+        pixels, mask = _drawn(image, annotation)
+        return Sample(self.name, image, ((turn,),), mask[None], pixels)
 
     def counts(self) -> Mapping[str, int]:
         """Images, sentences, phrases, explanations and polygons.
@@ -128,12 +131,15 @@ class ReasonSeg:
         return dict(total)
 
     def problems(self) -> Iterator[Problem]:
-        """Decode every image, read every annotation and draw every mask."""
+        """Decode every image, read every annotation, draw every mask; look for leaks."""
         for image in self._images:
             yield from _image_problems(image)
         yield from self._explanation_problems()
         for split in self._splits:
             yield from _pairing_problems(self._folder / split)
+        for split in _SPLITS:
+            if split not in self._splits:
+                yield from _copies(self._images, self._folder / split)
 
     def _explanation(self, image: Path) -> str | None:
         text = self._explanations.get(image.name)
@@ -151,8 +157,15 @@ class ReasonSeg:
                 yield Problem("error", self._explanations_file, str(error))
 
 
+def _drawn(image: Path, annotation: ReasonSegAnnotation) -> tuple[UInt8Array | None, UInt8Array]:
+    """The picture, if it is to be turned by its EXIF tag as upstream does; and the mask of both."""
+    pixels = upright_pixels(image)
+    height, width = image_size(image) if pixels is None else pixels.shape[:2]
+    return pixels, annotation.mask(height, width)
+
+
 def list_images(folder: Path) -> tuple[Path, ...]:
-    """The images of a split's folder, in sorted order; the case of their suffix does not matter.
+    """The images of a split's folder, sorted; hidden ones do not count, nor the suffix's case.
 
     Raises:
         DatasetError: there is no such folder, or no image in it.
@@ -164,10 +177,16 @@ def list_images(folder: Path) -> tuple[Path, ...]:
             f"There is no folder {folder}; found: {', '.join(present) or 'nothing'}. Check the "
             "name of the split and the dataset's folder."
         )
-    images = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+    images = _images_in(folder)
     if not images:
         raise DatasetError(f"{folder} has no image ({', '.join(IMAGE_SUFFIXES)}).")
-    return tuple(images)
+    return images
+
+
+def _images_in(folder: Path) -> tuple[Path, ...]:
+    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    visible = (path for path in files if not path.name.startswith("."))
+    return tuple(path for path in visible if path.suffix.lower() in IMAGE_SUFFIXES)
 
 
 def _read_explanations(path: Path) -> dict[str, str]:
@@ -182,12 +201,12 @@ def _read_explanations(path: Path) -> dict[str, str]:
 
 
 def _image_problems(image: Path) -> Iterator[Problem]:
-    yield from image_problems(image)
+    yield from image_problems(image, turned=True)
     path = image.with_suffix(".json")
     try:
         annotation = read_annotation(path)
         annotation.checked_texts()
-        mask = annotation.mask(*image_size(image))
+        _, mask = _drawn(image, annotation)
     except DatasetError as error:
         yield Problem("error", path, str(error))
         return
@@ -204,5 +223,17 @@ def _pairing_problems(folder: Path) -> Iterator[Problem]:
             message = f"{number} images share this annotation; rename all but one"
             yield Problem("error", folder / f"{stem}.json", message)
     for annotation in sorted(folder.glob("*.json")):
-        if annotation.stem not in images:
+        if annotation.stem not in images and not annotation.name.startswith("."):
             yield Problem("warning", annotation, "has no image beside it, so it is not used")
+
+
+def _copies(images: Iterable[Path], other_split: Path) -> Iterator[Problem]:
+    """Pictures of another split that are among these: by content, since copies may be renamed."""
+    by_size: dict[int, list[Path]] = {}
+    for image in images:
+        by_size.setdefault(image.stat().st_size, []).append(image)
+    for other in _images_in(other_split):
+        for image in by_size.get(other.stat().st_size, ()):
+            if filecmp.cmp(image, other, shallow=False):
+                message = f"is the picture of {other} too: a leak between splits; remove one"
+                yield Problem("error", image, message)

@@ -139,6 +139,8 @@ class ReferringSet:
             named = {a for ref in self._index.refs[image.id] for a in ref.annotations}
             for annotation in sorted(named):
                 yield from self._mask_problems(annotation, image)
+        for message in self._index.leaks(self.name.rpartition("|")[2]):
+            yield Problem("warning", self._index.instances.parent, message)
 
     def _path(self, image: CocoImage) -> Path:
         return self._folder / image.file_name

@@ -8,7 +8,7 @@ or [-1] where nothing in the image is meant, and may be JSON.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -19,6 +19,7 @@ from training.data.fields import field, of_kind, read_json
 from training.data.restricted_pickle import load_plain_pickle
 
 _NO_TARGET = [-1]
+_TRAIN = "train"
 
 
 class Ref(NamedTuple):
@@ -38,13 +39,24 @@ class ReferIndex:
     """One split of a set.
 
     images: by id. refs: of each image, in the order of the file. segmentations: polygons and
-    run-lengths as stored, by the id of the annotation; not looked at yet.
+    run-lengths as stored, by the id of the annotation; not looked at yet. shared: how many of the
+    images the other splits have too, by split.
     """
 
     instances: Path
     images: tuple[CocoImage, ...]
-    refs: Mapping[int, tuple[Ref, ...]]
+    refs: Mapping[int, Sequence[Ref]]
     segmentations: Mapping[int, object]
+    shared: Mapping[str, int]
+
+    def leaks(self, split: str) -> Iterator[str]:
+        """What is wrong with this split: its images are trained on, and evaluated on elsewhere."""
+        for other, number in self.shared.items():
+            if _TRAIN in (split, other):
+                yield (
+                    f"{number} images of {split!r} are in {other!r} too, as in google's splits: a "
+                    "leak; evaluate with splits by others (unc, umd)"
+                )
 
 
 def refs_file(folder: Path, split_by: str) -> Path:
@@ -112,9 +124,9 @@ def read_refer_index(instances: Path, refs_path: Path, split: str) -> ReferIndex
     if not chosen:
         present = ", ".join(f"{name} ({n} refs)" for name, n in _splits(every).items())
         raise DatasetError(f"{refs_path} has no split {split!r}; choose one of: {present}.")
-    refs: dict[int, tuple[Ref, ...]] = {}
+    refs: dict[int, list[Ref]] = {}
     for ref in chosen:
-        refs[ref.image_id] = (*refs.get(ref.image_id, ()), ref)
+        refs.setdefault(ref.image_id, []).append(ref)
     named = frozenset(annotation for ref in chosen for annotation in ref.annotations)
     index = read_coco_index(instances, Wanted(refs, named))
     missing = sorted(refs.keys() - {image.id for image in index.images})
@@ -132,7 +144,9 @@ def read_refer_index(instances: Path, refs_path: Path, split: str) -> ReferIndex
                 f"{instances} does not have. Use files of the same release."
             )
     segmentations = {a.id: a.segmentation for found in index.annotations.values() for a in found}
-    return ReferIndex(instances, index.images, refs, segmentations)
+    elsewhere = {(ref.split, ref.image_id) for ref in every if ref.split != split}
+    shared = Counter(other for other, image_id in sorted(elsewhere) if image_id in refs)
+    return ReferIndex(instances, index.images, refs, segmentations, shared)
 
 
 def _splits(refs: Iterable[Ref]) -> dict[str, int]:

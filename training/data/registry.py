@@ -84,7 +84,8 @@ def kind_of(folder: Path) -> str:
         return ROOMS
     raise DatasetError(
         f"{folder} has no {DATASET_FILE}, so it is no lab dataset, and no rooms-*.npz. Name its "
-        f"kind: --kind with one of {', '.join(KINDS)}."
+        f"kind: --kind with one of {', '.join(KINDS)}. Labelme's files become a lab dataset by "
+        "python -m training.data import-labelme."
     )
 
 

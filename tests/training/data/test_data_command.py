@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,20 @@ def test_another_folder_is_an_error(
     assert capsys.readouterr().err.startswith("error: ")
 
 
+def test_names_that_are_no_text_are_told(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "samples" / "bag01" / "caf\udce9.jpg").touch()  # in Latin-1, as a zip may bring it
+    assert main(["validate", str(folder)]) == 0
+    assert r"caf\udce9.jpg: has no annotation" in capsys.readouterr().out
+
+
+def test_a_folder_of_labelme_files_is_told_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.json").write_text('{"shapes": []}')
+    assert main(["validate", str(tmp_path)]) == 1
+    assert "import-labelme" in capsys.readouterr().err
+
+
 def test_preview_draws_masks_and_words(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "sheet.png"
     assert main(["preview", str(folder), "--out", str(out), "--samples", "2"]) == 0
@@ -90,6 +105,7 @@ def test_a_frame_of_a_recording_is_drawn_from_its_pixels() -> None:
     sample = Sample("s", Path("scan#7"), ((Turn("Where?", "[SEG]."),),), masks, pixels)
     sheet = np.array(contact_sheet([sample]))
     assert (sheet[:282] == (255, 40, 90)).all(axis=2).any()
+    contact_sheet([replace(sample, image=Path("caf\udce9.jpg"))])
     with pytest.raises(DatasetError, match="no sample to draw"):
         contact_sheet([])
 

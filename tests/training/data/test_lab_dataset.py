@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from lab_recordings import box, cup, lab_sample, write_lab_dataset
+from PIL import Image
 
 from lisa_ros.errors import DatasetError
 from lisa_ros.model.prompts import ANSWERS, LONG_QUESTIONS, REFUSAL, SHORT_QUESTIONS
@@ -85,6 +86,18 @@ def test_a_sample_depends_on_the_generator_alone(folder: Path) -> None:
     first, again = (LabDataset(folder).sample(1, np.random.default_rng(7)) for _ in range(2))
     assert first.conversations == again.conversations
     np.testing.assert_array_equal(first.masks, again.masks)
+
+
+def test_a_turned_image_is_refused(folder: Path) -> None:
+    path = folder / "samples" / "bag01" / "000000.jpg"
+    exif = Image.Exif()
+    exif[0x0112] = 3  # upside down, so the size tells nothing
+    with Image.open(path) as image:
+        image.save(path, exif=exif)
+    with pytest.raises(DatasetError, match=r"000000\.jpg has EXIF orientation 3"):
+        LabDataset(folder).sample(0, np.random.default_rng(0))
+    with pytest.raises(DatasetError, match="Turn its pixels"):
+        LabDataset(folder).validation_sample(0)
 
 
 def test_explanations_belong_to_train(folder: Path) -> None:

@@ -245,6 +245,7 @@ def _set_shape(**values: object) -> Change:
         (lambda a: a["text"].append(" \n"), "Text 3"),
         (lambda a: a["text"].append("the [SEG] one"), "[SEG]"),
         (lambda a: a["text"].append("<image> of it"), "<image>"),
+        (lambda a: a["text"].append("a \ud83d"), "half of a character, '\\ud83d'"),
         (lambda a: a["text"].append(7), "a text of"),
         (lambda a: a.pop("is_sentence"), "is_sentence"),
         (lambda a: a.update(is_sentence="yes"), "is_sentence"),
@@ -324,6 +325,45 @@ def test_images_that_do_not_decode_or_are_turned_are_found(tmp_path: Path) -> No
     assert found[first].severity == "error"
     assert found[second].severity == "warning"
     assert "EXIF orientation 6" in found[second].message
+
+
+def test_a_turned_image_is_used_upright_as_upstream_does(tmp_path: Path) -> None:
+    folder = _copied(tmp_path)
+    path = folder / "train" / "31_train_0.jpg"
+    with Image.open(path) as image:
+        stored = np.array(image.convert("RGB"))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise
+    Image.fromarray(np.ascontiguousarray(np.rot90(stored))).save(path, quality=100, exif=exif)
+    before = ReasonSeg(GOLDEN, ["train"], reason_only_share=None)
+    after = ReasonSeg(folder, ["train"], reason_only_share=None)
+    for sample_of in (
+        lambda dataset: dataset.sample(0, np.random.default_rng(0)),
+        lambda dataset: dataset.validation_sample(0),
+    ):
+        expected, sample = sample_of(before), sample_of(after)
+        assert sample.conversations == expected.conversations
+        np.testing.assert_array_equal(sample.masks, expected.masks)
+        assert expected.pixels is None
+        assert np.abs(sample.pixels.astype(int) - stored).mean() < 3
+
+
+def test_hidden_files_are_no_images(tmp_path: Path) -> None:
+    folder = _copied(tmp_path)
+    (folder / "train" / "._31_train_0.jpg").write_bytes(b"of a Mac")
+    (folder / "train" / "._31_train_0.json").write_bytes(b"of a Mac")
+    assert len(ReasonSeg(folder, ["train"])) == 2
+    assert _problems(folder, tmp_path) == []
+
+
+def test_a_picture_in_two_splits_is_a_leak(tmp_path: Path) -> None:
+    folder = _copied(tmp_path)
+    shutil.copy(folder / "train" / "31_train_1.jpg", folder / "val" / "renamed.jpg")
+    found = list(ReasonSeg(folder, ["train"]).problems())
+    assert [(p.severity, p.path.name) for p in found] == [("error", "31_train_1.jpg")]
+    assert "renamed.jpg too: a leak" in found[0].message
+    both = ReasonSeg(folder, ["train", "val"])  # then nothing is kept for evaluation
+    assert not [p for p in both.problems() if "leak" in p.message]
 
 
 @pytest.mark.parametrize("outputs", ["", "It is [SEG], because"])

@@ -214,6 +214,23 @@ def test_what_is_wrong_with_an_image_is_found_and_not_sampled(
         _draws(dataset, 0)
 
 
+def test_images_that_are_evaluated_on_too_are_reported(tmp_path: Path) -> None:
+    def change(_: dict[str, Any], refs: list[dict[str, Any]]) -> None:
+        refs[1]["split"] = "val"  # of the same image as refs[0], as in google's splits
+        refs += [{**refs[1], "split": "testA"}, {**refs[1], "split": "testA"}]
+
+    root = _changed(tmp_path, change)
+    told = {
+        split: [p.message for p in open_refer(root, "refcoco", "unc", split).problems()]
+        for split in ("train", "val")
+    }
+    assert len(told["train"]) == 2
+    assert "1 images of 'train' are in 'testA' too" in told["train"][0]
+    assert "1 images of 'train' are in 'val' too" in told["train"][1]
+    (message,) = told["val"]
+    assert "1 images of 'val' are in 'train' too" in message
+
+
 def test_blank_sentences_are_reported_and_left_out(tmp_path: Path) -> None:
     dataset = open_refer(
         _changed(tmp_path, lambda i, r: r[0]["sentences"][0].update(sent=" ")),

@@ -45,7 +45,8 @@ class Frames25kScan:
                 f"{path}: expected a folder called like scene0000_00 with a folder color in it."
             )
         self.path, self.scan_id = path, path.name
-        stems = sorted(file.stem for file in (path / "color").iterdir() if file.suffix == ".jpg")
+        files = (path / "color").glob("[!.]*.jpg")
+        stems = sorted(file.stem for file in files)
         wrong = [stem for stem in stems if not (stem.isdecimal() and len(stem) == 6)]
         if wrong:
             raise DatasetError(f"{path}/color/{wrong[0]}.jpg: expected six digits, a frame number.")
