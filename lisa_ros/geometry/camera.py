@@ -120,7 +120,13 @@ def _image_size(info: CameraInfo) -> tuple[int, int]:
         raise CameraInfoError(
             f"got binning {info.binning_x}x{info.binning_y}, expected 0 or more; fix camera_info"
         )
-    return height // max(info.binning_y, 1), width // max(info.binning_x, 1)
+    binned = height // max(info.binning_y, 1), width // max(info.binning_x, 1)
+    if 0 in binned:
+        raise CameraInfoError(
+            f"got binning {info.binning_x}x{info.binning_y} of {width}x{height} pixels, expected at "
+            "least one to be left; fix camera_info"
+        )
+    return binned
 
 
 def _raw_focal(info: CameraInfo) -> tuple[float, float, float, float]:

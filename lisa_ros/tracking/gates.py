@@ -148,14 +148,14 @@ def surface_point(frame: RgbdFrame, mask: BoolArray) -> Float64Array | None:
         return None
     v, u = np.nonzero(mask)
     z = frame.depth_m[v, u].astype(np.float64)
-    good = np.isfinite(z) & (z > 0)
-    if np.count_nonzero(good) < _MIN_MEASURED_PX:
-        return None
-    v, u, z = v[good], u[good], z[good]
     rays = pixel_rays(frame.intrinsics, u, v) if frame.rays is None else frame.rays[v, u]
     # An unrectified camera has pixels without a ray; they are NaN.
-    xy: Float64Array = np.nanmedian(rays * z[:, None], axis=0)
-    return np.array([*xy, np.median(z)])
+    good = np.isfinite(z) & (z > 0) & np.isfinite(rays).all(axis=1)
+    if np.count_nonzero(good) < _MIN_MEASURED_PX:
+        return None
+    points = np.column_stack([rays * z[:, None], z])[good]
+    middle: Float64Array = np.median(points, axis=0)
+    return middle
 
 
 def overlap(first: BoolArray, second: BoolArray) -> float:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from moving_shapes import BLUE, WALL_M, Disc, frame_of
 
+from lisa_ros.geometry import ray_grid
 from lisa_ros.tracking.appearance import colours_of, likeness
 from lisa_ros.tracking.gates import GateLimits, TargetMemory, overlap, surface_point
 
@@ -94,6 +95,21 @@ def test_the_surface_point_is_the_median_of_what_is_measured():
     assert surface_point(frame, disc.mask) is None
     assert surface_point(frame, ~disc.mask)[2] == pytest.approx(WALL_M)
     assert surface_point(frame_of([disc], depth=False), disc.mask) is None
+
+
+def test_pixels_that_a_lens_gives_no_ray_have_no_position():
+    """The corners of a fish-eye's image."""
+    frame = frame_of([DISC])
+    rays = ray_grid(frame.intrinsics)
+    rays[:, :60] = np.nan
+    half = dataclasses.replace(frame, rays=rays)
+    seen = DISC.mask.copy()
+    seen[:, :60] = False
+    np.testing.assert_array_equal(surface_point(half, DISC.mask), surface_point(frame, seen))
+    none = dataclasses.replace(frame, rays=np.full_like(rays, np.nan))
+    assert surface_point(none, DISC.mask) is None
+    assert memory().distance_m(none, DISC.mask) is None
+    assert memory().refusal(none, DISC.mask) is None
 
 
 def test_overlap():
