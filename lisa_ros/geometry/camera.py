@@ -123,8 +123,8 @@ def _image_size(info: CameraInfo) -> tuple[int, int]:
     binned = height // max(info.binning_y, 1), width // max(info.binning_x, 1)
     if 0 in binned:
         raise CameraInfoError(
-            f"got binning {info.binning_x}x{info.binning_y} of {width}x{height} pixels, expected at "
-            "least one to be left; fix camera_info"
+            f"got binning {info.binning_x}x{info.binning_y} of {width}x{height} pixels, expected "
+            "at least one to be left; fix camera_info"
         )
     return binned
 

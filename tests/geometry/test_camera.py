@@ -68,7 +68,7 @@ def test_a_region_sees_what_the_full_image_sees_there(x: int, y: int, u: int, v:
         ({"width": 0}, False, "size above 0"),
         ({"roi": RegionOfInterest(500, 0, 300, 100)}, False, "inside"),
         ({"binning_x": -1}, False, "binning"),
-        ({"binning_y": 481}, False, "least one to be left"),
+        ({"binning_y": 481}, False, "one to be left"),
         ({"distortion_model": "thin_prism"}, False, "thin_prism"),
         ({"d": (0.1, 0.2)}, False, "2 coefficients"),
         ({"d": (0.1, 0.2, float("nan"), 0.0, 0.0)}, False, "finite"),
