@@ -22,7 +22,7 @@ IGNORE = 255
 # No image is that large, so a coordinate beyond it is a mistake.
 MAX_COORDINATE_PX = 1_000_000
 # No outline that somebody drew is that long; drawing one takes some hundred bytes a pixel.
-_MAX_OUTLINE_PX = 2**22
+MAX_OUTLINE_PX = 2**22
 
 
 class LabelledPolygon(NamedTuple):
@@ -84,9 +84,9 @@ def _whole_pixels(
         )
     pixels = np.trunc(points).astype(np.int64)
     length = int(np.minimum(np.abs(pixels - np.roll(pixels, 1, axis=0)), (width, height)).sum())
-    if length > _MAX_OUTLINE_PX:
+    if length > MAX_OUTLINE_PX:
         raise DatasetError(
             f"Polygon {number} ({polygon.label!r}) winds over {length} px of a {width}x{height} "
-            f"image; expected at most {_MAX_OUTLINE_PX}. Draw it again with fewer points."
+            f"image; expected at most {MAX_OUTLINE_PX}. Draw it again with fewer points."
         )
     return pixels

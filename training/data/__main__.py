@@ -137,7 +137,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         )
     sheet.add_argument("--out", type=Path, required=True, help="the picture to write")
     sheet.add_argument("--samples", type=positive, default=12, help="how many images")
-    sheet.add_argument("--seed", type=int, default=0, help="another seed, other images")
+    sheet.add_argument("--seed", type=not_negative, default=0, help="another seed, other images")
     _add_import(commands.add_parser("import-labelme", help="make a lab dataset of labelme's files"))
     _add_export(commands.add_parser("export-rooms", help="make a lab dataset of simulated rooms"))
     return parser.parse_args(arguments)
@@ -166,7 +166,7 @@ def _add_export(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kinds", type=_names, default=(), help="ask for these only: mug,book")
     parser.add_argument("--without", type=_names, default=(), help="never speak of these kinds")
     parser.add_argument("--requests", type=positive, default=3, help="about a frame, at most")
-    parser.add_argument("--seed", type=int, default=0, help="another seed, other frames")
+    parser.add_argument("--seed", type=not_negative, default=0, help="another seed, other frames")
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ import numpy as np
 from pycocotools import mask as pycoco  # type: ignore[import-untyped]
 
 from lisa_ros.errors import DatasetError
+from lisa_ros.recordings.polygon_mask import MAX_OUTLINE_PX
 from lisa_ros.types import UInt8Array
 
 _FIRST_CHARACTER = 48  # "0"; a character holds six bits: five of the number, and "goes on"
@@ -54,12 +55,19 @@ def _check_polygon(polygon: object, where: str, height: int, width: int) -> None
     if not isinstance(polygon, list) or len(polygon) < 6 or len(polygon) % 2:
         got = f"{len(polygon)} numbers" if isinstance(polygon, list) else type(polygon).__name__
         raise DatasetError(f"{where} is {got}; expected x and y of three points or more.")
-    limit = 2 * max(height, width)  # also bounds the work of drawing it
+    limit = 2 * max(height, width)
     for value in polygon:
         if type(value) not in (int, float) or not abs(value) <= limit:  # not: NaN compares false
             raise DatasetError(
                 f"{where} has the coordinate {value!r}, for an image of {width}x{height} px."
             )
+    points = np.array(polygon, np.float64).reshape(-1, 2)
+    length = float(np.abs(points - np.roll(points, 1, axis=0)).sum())
+    if length > MAX_OUTLINE_PX:  # pycocotools asks for memory by it, and crashes without
+        raise DatasetError(
+            f"{where} winds over {length:.0f} px of an image of {width}x{height} px; expected at "
+            f"most {MAX_OUTLINE_PX}."
+        )
 
 
 def decode_run_lengths(encoded: dict[str, object], height: int, width: int) -> UInt8Array:

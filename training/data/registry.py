@@ -78,6 +78,8 @@ def kind_of(folder: Path) -> str:
         DatasetError: it does not show; says how to name it.
 
     """
+    if not folder.is_dir():
+        raise DatasetError(f"There is no folder {folder}.")
     if (folder / DATASET_FILE).is_file():
         return LAB
     if any(folder.glob("rooms-*.npz")):

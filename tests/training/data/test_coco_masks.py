@@ -75,6 +75,12 @@ def test_malformed(segmentation: object) -> None:
         decode_segmentation(segmentation, 6, 8)
 
 
+def test_a_polygon_without_end_is_refused_before_it_is_drawn() -> None:
+    zigzag = [float(v) for x in range(10_000) for v in (x % 1000, 999 * (x % 2))]
+    with pytest.raises(DatasetError, match=r"Polygon 1 of the segmentation winds over \d{7,} px"):
+        decode_segmentation([*box(1, 1, 5, 4), zigzag], 1000, 1000)
+
+
 @given(MASKS, st.data())
 def test_cut_run_lengths_are_no_mask(mask: np.ndarray, data: st.DataObject) -> None:
     encoded = packed(mask)

@@ -63,6 +63,12 @@ def test_names_that_are_no_text_are_told(folder: Path, capsys: pytest.CaptureFix
     assert r"caf\udce9.jpg: has no annotation" in capsys.readouterr().out
 
 
+def test_a_seed_below_zero_is_no_seed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["preview", str(folder), "--out", str(folder / "a.png"), "--seed", "-1"])
+    assert "-1 is below 0" in capsys.readouterr().err
+
+
 def test_a_folder_of_labelme_files_is_told_what_to_do(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -127,6 +133,8 @@ def test_kinds_that_do_not_exist_are_named(tmp_path: Path) -> None:
         open_dataset("ReasonSeg|train", tmp_path, "val")
     with pytest.raises(DatasetError, match="--kind"):
         kind_of(tmp_path)
+    with pytest.raises(DatasetError, match="There is no folder .*nowhere"):
+        kind_of(tmp_path / "nowhere")
 
 
 def test_labelme_files_are_imported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
