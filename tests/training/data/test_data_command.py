@@ -133,7 +133,7 @@ def test_kinds_that_do_not_exist_are_named(tmp_path: Path) -> None:
         open_dataset("ReasonSeg|train", tmp_path, "val")
     with pytest.raises(DatasetError, match="--kind"):
         kind_of(tmp_path)
-    with pytest.raises(DatasetError, match="There is no folder .*nowhere"):
+    with pytest.raises(DatasetError, match=r"There is no folder .*nowhere"):
         kind_of(tmp_path / "nowhere")
 
 
