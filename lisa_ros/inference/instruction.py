@@ -12,6 +12,10 @@ from lisa_ros.errors import (
 )
 from lisa_ros.types import Turn
 
+# A Llama's longest token has 16 characters, and 4096 of them are the longest context of a released
+# LISA. More is refused before time and memory are spent on it.
+_MAX_LENGTH = 100_000
+
 
 def clean_instruction(instruction: str | bytes) -> str:
     """Return the sentence, free of control characters and of white space around it.
@@ -21,8 +25,8 @@ def clean_instruction(instruction: str | bytes) -> str:
     any amount of ordinary space inside the sentence stay as they are.
 
     Raises InstructionEncodingError for what is not valid UTF-8 (bytes, or text with lone
-    surrogates), EmptyInstructionError when nothing is left, InstructionError for what is not text
-    at all.
+    surrogates), EmptyInstructionError when nothing is left, InstructionTooLongError for what no
+    model has room for, InstructionError for what is not text at all.
     """
     text = _decoded(instruction)
     spaced = "".join(" " if c.isspace() and _is_control(c) else c for c in text)
@@ -60,6 +64,10 @@ def check_length(n_prompt: int, n_new: int, context: int) -> None:
 
 
 def _decoded(said: str | bytes, what: str = "instruction") -> str:
+    if isinstance(said, str | bytes) and len(said) > _MAX_LENGTH:
+        raise InstructionTooLongError(
+            f"The {what} has {len(said)} characters, at most {_MAX_LENGTH} are read. Shorten it."
+        )
     if isinstance(said, bytes):
         try:
             return said.decode("utf-8")

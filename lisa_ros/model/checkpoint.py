@@ -113,9 +113,9 @@ def load_checkpoint(
         network = LisaForCausalLM(config, sam, clip)
     expected = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
     check_keys(expected, shapes, folder)
+    load_vision_tower(network.vision_tower, tower_folder, target, dtype)
     if target.type != "meta":
         load_into(network, files, lambda key: None if _ignorable(key) else key, target, dtype)
-        load_vision_tower(network.vision_tower, tower_folder, target, dtype)
         network.reset_rotary(target)
     name = checkpoint_name(model)
     return LoadedLisa(network.eval(), tokenizer, config, settings, processor, folder, name)
@@ -195,9 +195,9 @@ def _ignorable(key: str) -> bool:
 
 def _check_tokenizer(tokenizer: LisaTokenizer, config: LisaConfig, shapes: Shapes) -> None:
     """Raise TokenizerError unless every id has one embedding row and the special ids agree."""
-    if _EMBEDDINGS not in shapes:
+    if not shapes.get(_EMBEDDINGS):
         raise CheckpointMismatchError(
-            f"the weights have no {_EMBEDDINGS!r}: not a LISA, or an incomplete one"
+            f"the weights have no table {_EMBEDDINGS!r}: not a LISA, or an incomplete one"
         )
     rows = shapes[_EMBEDDINGS][0]
     if len(tokenizer) != rows:

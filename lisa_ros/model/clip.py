@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
 from lisa_ros.errors import CheckpointMismatchError, ModelError
-from lisa_ros.model.json_files import check_positive, typed_field
+from lisa_ros.model.json_files import buildable, check_depth, check_positive, typed_field
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,7 @@ class ClipConfig:
     def __post_init__(self) -> None:
         """Refuse sizes that are none, or do not divide."""
         check_positive("the vision tower's config.json", self, self._SIZES)
+        check_depth("the vision tower's config.json", self.num_hidden_layers)
         if self.hidden_size % self.num_attention_heads or self.image_size % self.patch_size:
             raise CheckpointMismatchError(
                 f"CLIP's hidden_size {self.hidden_size} / heads {self.num_attention_heads} and "
@@ -107,7 +108,8 @@ class ClipVisionTower(nn.Module):
                 f"{config.num_hidden_layers} layers"
             )
         sizes = {**dataclasses.asdict(config), "attn_implementation": "sdpa"}
-        self.clip = CLIPVisionModel(CLIPVisionConfig(**sizes))
+        with buildable("the vision tower's config.json"):
+            self.clip = CLIPVisionModel(CLIPVisionConfig(**sizes))
 
     @property
     def num_image_tokens(self) -> int:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from lisa_ros.errors import CheckpointMismatchError
-from lisa_ros.model.json_files import check_positive, typed_field
+from lisa_ros.model.json_files import check_depth, check_positive, typed_field
 
 # LLaVA-1's, which released LISAs have, and LLaVA-1.5's two layers.
 PROJECTOR_TYPES = ("linear", "mlp2x_gelu")
@@ -78,6 +78,7 @@ class LisaConfig:
         if self.num_key_value_heads is None:
             object.__setattr__(self, "num_key_value_heads", self.num_attention_heads)
         check_positive("config.json", self, self._SIZES)
+        check_depth("config.json", self.num_hidden_layers)
         if self.mm_projector_type not in PROJECTOR_TYPES:
             raise CheckpointMismatchError(
                 f"config.json: mm_projector_type is {self.mm_projector_type!r}; supported are "
@@ -93,11 +94,15 @@ class LisaConfig:
                 f"config.json: mm_vision_select_feature is {self.mm_vision_select_feature!r}; "
                 "expected 'patch' or 'cls_patch'"
             )
-        if self.hidden_size % self.num_attention_heads:
-            raise CheckpointMismatchError(
-                f"config.json: hidden_size {self.hidden_size} is not a multiple of "
-                f"num_attention_heads {self.num_attention_heads}"
-            )
+        for whole, part in (
+            ("hidden_size", "num_attention_heads"),
+            ("num_attention_heads", "num_key_value_heads"),
+        ):
+            if getattr(self, whole) % getattr(self, part):
+                raise CheckpointMismatchError(
+                    f"config.json: {whole} {getattr(self, whole)} is not a multiple of "
+                    f"{part} {getattr(self, part)}"
+                )
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> LisaConfig:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from huggingface_hub.errors import StrictDataclassError
 
 from lisa_ros.errors import (
     CheckpointCorruptError,
@@ -24,6 +28,9 @@ _KINDS: Mapping[str, type | tuple[type, ...]] = {
     "None": type(None),
 }
 
+# Several times as many as the deepest networks have; a billion would take a day to build.
+_MOST_LAYERS = 1000
+
 
 def read_json(path: Path) -> dict[str, Any]:
     """Return the object in a JSON file.
@@ -37,7 +44,7 @@ def read_json(path: Path) -> dict[str, Any]:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise CheckpointNotFoundError(f"{path} is missing; the checkpoint is incomplete") from None
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise CheckpointCorruptError(f"{path} is not readable JSON: {error}") from error
     if not isinstance(data, dict):
         raise CheckpointCorruptError(f"{path} must hold a JSON object, got {type(data).__name__}")
@@ -54,12 +61,35 @@ def typed_field(source: str, field: dataclasses.Field, value: Any) -> Any:
 
 
 def check_positive(source: str, values: object, names: Iterable[str]) -> None:
-    """Raise CheckpointMismatchError, naming file and field, unless these attributes are > 0."""
+    """Raise CheckpointMismatchError, naming file and field, unless these are finite and > 0."""
     for name in names:
-        if getattr(values, name) <= 0:
+        if not 0 < getattr(values, name) < math.inf:
             raise CheckpointMismatchError(
                 f"{source}: {name} is {getattr(values, name)}; expected a positive number"
             )
+
+
+def check_depth(source: str, num_hidden_layers: int) -> None:
+    """Raise CheckpointMismatchError for layers that would only be built to find them missing."""
+    if num_hidden_layers > _MOST_LAYERS:
+        raise CheckpointMismatchError(
+            f"{source}: num_hidden_layers is {num_hidden_layers}; expected at most {_MOST_LAYERS}"
+        )
+
+
+@contextmanager
+def buildable(source: str) -> Iterator[None]:
+    """Turn what transformers raises for a network that it cannot build into our own error.
+
+    Raises CheckpointMismatchError, naming the file, for the kind of rope scaling or activation that
+    there is not, or sizes that contradict each other.
+    """
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, StrictDataclassError) as error:
+        raise CheckpointMismatchError(
+            f"{source} describes a network that cannot be built: {type(error).__name__}: {error}"
+        ) from error
 
 
 def fits(value: Any, annotation: str) -> bool:

@@ -17,6 +17,7 @@ from transformers import Cache, LlamaConfig, LlamaModel
 from lisa_ros.errors import CheckpointMismatchError, ModelError
 from lisa_ros.model.clip import ClipConfig, ClipVisionTower
 from lisa_ros.model.config import LisaConfig
+from lisa_ros.model.json_files import buildable
 from lisa_ros.model.sam import Sam
 from lisa_ros.model.sam_config import SamConfig
 from lisa_ros.model.tokenizer import IMAGE_TOKEN_INDEX
@@ -26,7 +27,8 @@ class _LisaModel(LlamaModel):  # type: ignore[no-untyped-call]
     """A Llama with LISA's modules beside its layers, where released checkpoints have them."""
 
     def __init__(self, config: LisaConfig, sam: SamConfig) -> None:
-        super().__init__(_llama_config(config))
+        with buildable("config.json"):
+            super().__init__(_llama_config(config))
         self.mm_projector = _projector(config)
         self.visual_model = Sam(sam)
         hidden = config.hidden_size

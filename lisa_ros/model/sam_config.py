@@ -127,9 +127,9 @@ class _Shapes:
             raise CheckpointMismatchError(
                 f"the checkpoint has no {key!r}: not a SAM, or an incomplete one"
             )
-        if len(shape) != rank:
+        if len(shape) != rank or 0 in shape:
             raise CheckpointMismatchError(
-                f"{key}: expected {rank} dimensions, got shape {tuple(shape)}"
+                f"{key}: expected {rank} dimensions, none of them 0, got shape {tuple(shape)}"
             )
         return tuple(shape)
 

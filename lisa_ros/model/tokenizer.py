@@ -236,6 +236,8 @@ def _read_bytes(path: Path) -> bytes:
         raise CheckpointNotFoundError(
             f"{path} is missing: a LISA checkpoint has its own sentencepiece tokenizer."
         ) from error
+    except OSError as error:
+        raise CheckpointCorruptError(f"{path} is not readable: {error}") from error
 
 
 def _optional_json(path: Path) -> dict[str, Any]:

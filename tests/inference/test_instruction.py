@@ -79,6 +79,15 @@ def test_earlier_turns_are_cleaned_like_instructions():
         clean_turn(Turn("mug", None))
 
 
+@pytest.mark.parametrize("text", ["mug " * 30_000, b"mug " * 30_000])
+def test_what_no_model_has_room_for_is_refused_unread(text):
+    with pytest.raises(InstructionTooLongError, match="120000 characters, at most 100000"):
+        clean_instruction(text)
+    with pytest.raises(InstructionTooLongError, match="earlier response has 120000"):
+        clean_turn(Turn("mug", text))
+    assert clean_instruction(text[:100_000])
+
+
 def test_length_limits_are_inclusive_and_said():
     check_length(90, 10, 100)
     with pytest.raises(InstructionTooLongError, match=r"91 tokens.*90 are allowed: 100"):

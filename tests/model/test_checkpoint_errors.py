@@ -43,6 +43,9 @@ SAM = "model.visual_model."
         (SAM + "image_encoder.blocks.0.mlp.lin2.weight", torch.zeros(24, 41)),
         (SAM + "prompt_encoder.point_embeddings.0.weight", torch.zeros(1, 31)),
         (SAM + "image_encoder.blocks.1.attn.rel_pos_h", torch.zeros(13, 12)),
+        (SAM + "image_encoder.blocks.0.attn.rel_pos_h", torch.zeros(13, 0)),
+        (SAM + "image_encoder.patch_embed.proj.weight", torch.zeros(24, 3, 0, 0)),
+        ("model.embed_tokens.weight", torch.tensor(1.0)),
     ],
 )
 def test_a_key_that_does_not_fit_is_named(
@@ -185,6 +188,46 @@ def test_config_and_weights_must_agree(tiny_checkpoint: Path) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), "vocab_size": 710}))
     with pytest.raises(CheckpointMismatchError, match=r"lm_head\.weight is \[707, 32\]"):
         load_checkpoint(tiny_checkpoint)
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "value"),
+    [
+        ("config.json", "rope_scaling", {"type": "longer", "factor": 2.0}),
+        ("config.json", "rope_scaling", {"type": "linear"}),
+        ("config.json", "hidden_act", "swish-swish"),
+        ("clip-vit-tiny/config.json", "hidden_act", "swish-swish"),
+        ("clip-vit-tiny/config.json", "num_hidden_layers", 10**9),
+    ],
+)
+def test_a_network_that_cannot_be_built_is_refused(
+    tiny_checkpoint: Path, name: str, field: str, value: object
+) -> None:
+    path = tiny_checkpoint / name
+    path.write_text(json.dumps({**json.loads(path.read_text()), field: value}))
+    with pytest.raises(CheckpointMismatchError, match=r"config\.json"):
+        load_checkpoint(tiny_checkpoint)
+
+
+def test_json_that_is_nested_without_end_is_named(tiny_checkpoint: Path) -> None:
+    (tiny_checkpoint / "config.json").write_text("[" * 100_000)
+    with pytest.raises(CheckpointCorruptError, match=r"config\.json"):
+        load_checkpoint(tiny_checkpoint)
+
+
+def test_a_tokenizer_that_cannot_be_read_is_named(tiny_checkpoint: Path) -> None:
+    (tiny_checkpoint / "tokenizer.model").unlink()
+    (tiny_checkpoint / "tokenizer.model").mkdir()
+    with pytest.raises(CheckpointCorruptError, match=r"tokenizer\.model"):
+        load_checkpoint(tiny_checkpoint)
+
+
+def test_without_reading_weights_the_vision_tower_is_checked_too(tiny_checkpoint: Path) -> None:
+    tower = tiny_checkpoint / "clip-vit-tiny" / "model.safetensors"
+    load_checkpoint(tiny_checkpoint, "meta")
+    shutil.copyfile(tiny_checkpoint / WEIGHTS, tower)
+    with pytest.raises(CheckpointMismatchError, match=r"clip-vit-tiny.*missing"):
+        load_checkpoint(tiny_checkpoint, "meta")
 
 
 def test_settings_are_optional_but_not_wrong(tiny_checkpoint: Path) -> None:
