@@ -65,8 +65,12 @@ def test_nothing_is_executed(tmp_path: Path, protocol: int) -> None:
         b"\x80\x02\x82\x01.",
         b"Pid\n.",
         b"\x80\x05\x96\xff\xff\xff\xff\xff\x00\x00\x00.",
+        pickle.dumps(1 << 20_000, 2),  # more digits than Python turns to text, as a message would
     ],
-    ids=["global", "inst", "obj", "stack_global", "extension", "persistent_id", "bytearray"],
+    ids=[
+        *("global", "inst", "obj", "stack_global", "extension", "persistent_id", "bytearray"),
+        "endless number",
+    ],
 )
 def test_no_instruction_looks_anything_up(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(DatasetError, match="more than plain data"):
