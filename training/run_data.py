@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from lisa_ros.errors import LisaError
 from training.collate import Collator, ImageBatch
 from training.data.mixture import Group, Mixture
 from training.data.registry import open_dataset
-from training.data.sample import ImageDataset, Sample
+from training.data.sample import ImageDataset
 from training.ranks import Ranks
 from training.run_config import RunConfig, Source, SourceGroup
 
@@ -37,34 +39,56 @@ def cached_names(mixture: Mixture, groups: tuple[SourceGroup, ...]) -> dict[str,
     }
 
 
-class _Numbered(Dataset[Sample]):
-    """The samples of a mixture by their number, as PyTorch's loader asks for them."""
+class _Numbers(Dataset[int]):
+    """What PyTorch's loader takes its items from."""
 
-    def __init__(self, mixture: Mixture) -> None:
-        self.mixture = mixture
+    def __getitem__(self, number: int) -> int:
+        return number
 
-    def __getitem__(self, number: int) -> Sample:
-        return self.mixture.sample(number)
+
+@dataclass(frozen=True)
+class _Preparer:
+    """Draws samples by their numbers and makes a batch of them, in a process of the loader's.
+
+    An error is a result: raised there, it would arrive with a traceback in its sentence.
+    """
+
+    mixture: Mixture
+    collator: Collator
+
+    def __call__(self, numbers: list[int]) -> ImageBatch | LisaError:
+        try:
+            return self.collator([self.mixture.sample(number) for number in numbers])
+        except LisaError as error:
+            return error
 
 
 def micro_batches(
     mixture: Mixture, collator: Collator, config: RunConfig, ranks: Ranks, first_step: int
 ) -> Iterator[ImageBatch]:
-    """The micro-batches of one rank from a step on, `accumulation` for each step."""
+    """The micro-batches of one rank from a step on, `accumulation` for each step.
+
+    Raises:
+        DatasetError: a file of a drawn image is missing or malformed.
+
+    """
     numbers = [
         number
         for step in range(first_step, config.steps)
         for number in numbers_of_step(config, ranks, step)
     ]
-    loader: DataLoader[Sample] = DataLoader(
-        _Numbered(mixture),
+    loader: DataLoader[int] = DataLoader(
+        _Numbers(),
         batch_size=config.micro_batch,
         sampler=numbers,
-        collate_fn=collator,
+        collate_fn=_Preparer(mixture, collator),
         num_workers=config.workers,
         generator=torch.Generator(),  # it draws when it starts, which must not move the steps' own
     )
-    yield from loader
+    for prepared in loader:
+        if isinstance(prepared, LisaError):
+            raise prepared
+        yield prepared
 
 
 def numbers_of_step(config: RunConfig, ranks: Ranks, step: int) -> list[int]:
