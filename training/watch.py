@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
+from lisa_ros.errors import ConfigurationError
 from training.engine import Engine
 from training.validation import Encode, HeldOut
 
@@ -14,8 +15,12 @@ ANSWER_LOSS_RISE = 0.05  # as a share of the loss before
 class Watch:
     """Sets by their names: with masks their gIoU counts, without (conversations) the loss."""
 
-    def __init__(self, sets: Mapping[str, HeldOut]) -> None:
-        self.sets = dict(sets)
+    def __init__(self, sets: Sequence[HeldOut]) -> None:
+        """Raise ConfigurationError where two have the same name: one would hide the other."""
+        self.sets = {held_out.dataset.name: held_out for held_out in sets}
+        if len(self.sets) < len(sets):
+            names = ", ".join(held_out.dataset.name for held_out in sets)
+            raise ConfigurationError(f"Two `watched` sets have the same name: {names}.")
 
     def scores(self, engine: Engine, encode: Encode) -> dict[str, float]:
         """The score of every set, such as "ade20k/giou"."""

@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 from run_setup import losses, write_run
 
+from lisa_ros.errors import ConfigurationError
 from training.config import load_config
 from training.ranks import ALONE
-from training.run import train
+from training.run import Run, train
 from training.run_config import RunConfig
 from training.run_states import newest_state, read_progress
+from training.start import load_start
 from training.watch import worsened
 
 CONVERSATIONS = Path(__file__).parent / "data" / "fixtures" / "llava"
@@ -29,6 +31,21 @@ def test_what_is_worse_is_said() -> None:
         "kitchen|val",
     ]
     assert "0.500 before the run, 0.479 now" in said[0]
+
+
+def test_what_is_held_out_is_not_cut_as_what_is_learned(tmp_path: Path) -> None:
+    lab = {"kind": "lab", "folder": str(tmp_path / "kitchen"), "split": "val"}
+    path = write_run(tmp_path, validation={"data": lab, "every": 3}, watched=[lab], max_length=45)
+    config = load_config(RunConfig, path)
+    run = Run(config, load_start(config.start, tmp_path / "work", 0), ALONE)
+    for held_out in (run.held_out, *run.watch.sets.values()):
+        assert held_out is not None
+        _, sample = held_out._sample_from(0)
+        assert not len(run.collator([sample]).masks[0])
+        assert len(held_out.collator([sample]).masks[0]) == len(sample.masks) > 0
+    twice = load_config(RunConfig, path, [f"watched=[{lab}, {lab}]"])
+    with pytest.raises(ConfigurationError, match=r"kitchen\|val, kitchen\|val"):
+        Run(twice, load_start(config.start, tmp_path / "work", 0), ALONE)
 
 
 @pytest.mark.slow
