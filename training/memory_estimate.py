@@ -128,7 +128,7 @@ def _optimizer(config: RunConfig, counts: ParameterCounts, ranks: int) -> Part:
     moves them to RAM, with the gradient that they meet there and a copy in the run's format.
     """
     zero = config.deepspeed
-    if zero is None or (zero.zero_stage == 0 and config.precision == "fp32"):
+    if zero is None:
         return Part("AdamW's averages", 2 * _FLOAT * counts.learning)
     share = counts.learning // _share(config, 1, ranks)
     name = "AdamW's averages, float32 copies"

@@ -110,8 +110,8 @@ class Optimisation:
 class DeepSpeedSettings:
     """ZeRO (Rajbhandari et al., 2020): what is split over the ranks, and what waits in RAM.
 
-    zero_stage: 0 nothing, 1 the optimizer's state, 2 gradients too, 3 weights too, all but those of
-    the frozen vision towers.
+    zero_stage: 1 the optimizer's state, 2 gradients too, 3 weights too, all but those of the frozen
+    vision towers.
     """
 
     zero_stage: int = 2
@@ -120,12 +120,13 @@ class DeepSpeedSettings:
 
     def __post_init__(self) -> None:
         """Refuse what DeepSpeed does not have."""
-        if self.zero_stage not in range(4):
-            raise ConfigurationError(f"zero_stage is {self.zero_stage}; choose 0, 1, 2 or 3.")
+        if self.zero_stage not in (1, 2, 3):
+            raise ConfigurationError(
+                f"zero_stage is {self.zero_stage}; choose 1, 2 or 3, or `deepspeed: null` to split "
+                "nothing."
+            )
         if self.offload_weights and self.zero_stage != 3:
             raise ConfigurationError("offload_weights needs zero_stage: 3.")
-        if self.offload_optimizer and self.zero_stage == 0:
-            raise ConfigurationError("offload_optimizer needs zero_stage 1, 2 or 3.")
 
 
 @dataclass(frozen=True)
