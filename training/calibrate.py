@@ -10,16 +10,18 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from lisa_ros.errors import ConfigurationError
+from lisa_ros.errors import ConfigurationError, LisaError
 from lisa_ros.inference.engine import LisaEngine
 from lisa_ros.model.checkpoint import load_checkpoint, write_settings
 from lisa_ros.simulation.room import PRESETS
+from training.arguments import positive
 from training.evaluation.attribution import HIT_IOU
 from training.evaluation.reliability import precision_points
 from training.evaluation.room_set import simulated_rooms
@@ -65,16 +67,32 @@ def best_threshold(
     return Threshold(float(middles[chosen]), float(found[chosen]), float(rejected[chosen]))
 
 
-def main() -> None:
-    """Calibrate a checkpoint folder in place."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; 0 when the threshold is stored."""
     parser = argparse.ArgumentParser(
         prog="python -m training.calibrate", description=__doc__.partition("\n")[0]
     )
     parser.add_argument("checkpoint", type=Path, help="a checkpoint folder")
     parser.add_argument("--data", default="tabletop", choices=PRESETS)
     parser.add_argument("--seed", type=int, default=2_000_000, help="first validation room")
-    parser.add_argument("--rooms", type=int, default=200)
-    options = parser.parse_args()
+    parser.add_argument("--rooms", type=positive, default=200)
+    options = parser.parse_args(arguments)
+    try:
+        calibrate(options)
+    except LisaError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def calibrate(options: argparse.Namespace) -> None:
+    """Calibrate a checkpoint folder in place.
+
+    Raises:
+        ConfigurationError: there is no such folder, or no answers of both kinds.
+        LisaError: the checkpoint cannot be loaded.
+
+    """
     if not options.checkpoint.is_dir():
         raise ConfigurationError(
             f"{options.checkpoint} is not a folder; calibration writes into it."
@@ -112,4 +130,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

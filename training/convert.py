@@ -9,8 +9,9 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -18,7 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from tqdm import tqdm
 
-from lisa_ros.errors import CheckpointMismatchError, ConfigurationError
+from lisa_ros.errors import CheckpointMismatchError, ConfigurationError, LisaError
 from lisa_ros.model.weight_files import find_weight_files, read_shapes, read_tensors
 
 # LLaVA's own: the base has no such weights.
@@ -27,8 +28,8 @@ _NEW = ("model.mm_projector.",)
 _GROWN = ("model.embed_tokens.weight", "lm_head.weight")
 
 
-def main() -> None:
-    """Run one conversion."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; 0 when the conversion is done."""
     parser = argparse.ArgumentParser(prog="python -m training.convert")
     commands = parser.add_subparsers(dest="command", required=True)
     delta = commands.add_parser("llava-delta", help="LLaMA + a LLaVA-v1 delta release = LLaVA")
@@ -36,9 +37,14 @@ def main() -> None:
     delta.add_argument("delta", type=Path, help="a folder of a LLaVA-v1 delta release")
     delta.add_argument("out", type=Path, help="the folder to write; it must not exist")
     delta.add_argument("--dtype", choices=("float16", "bfloat16", "float32"), default="float16")
-    options = parser.parse_args()
-    merge_llava_delta(options.base, options.delta, options.out, getattr(torch, options.dtype))
+    options = parser.parse_args(arguments)
+    try:
+        merge_llava_delta(options.base, options.delta, options.out, getattr(torch, options.dtype))
+    except LisaError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     print(f"Written {options.out}. Next: name it as `llava` in a training configuration.")
+    return 0
 
 
 def merge_llava_delta(base: Path, delta: Path, out: Path, dtype: torch.dtype) -> None:
@@ -119,4 +125,4 @@ def _unlike(base: dict[str, tuple[int, ...]], delta: dict[str, tuple[int, ...]])
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lisa_ros.errors import ConfigurationError
-from training.calibrate import FOUND_GOAL, REJECT_GOAL, best_threshold
+from training.calibrate import FOUND_GOAL, REJECT_GOAL, best_threshold, main
 
 probabilities = st.lists(st.floats(0.0, 1.0, width=32), min_size=1, max_size=20)
 
@@ -50,3 +52,10 @@ def test_no_other_threshold_does_better(present: list[float], absent: list[float
 def test_both_kinds_of_answers_are_needed() -> None:
     with pytest.raises(ConfigurationError, match="present and absent"):
         best_threshold([0.5], [])
+
+
+def test_a_checkpoint_that_is_not_there_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(tmp_path / "nowhere")]) == 1
+    assert capsys.readouterr().err.startswith(f"error: {tmp_path / 'nowhere'} is not a folder")

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from lisa_ros.errors import CheckpointMismatchError, ConfigurationError
 from lisa_ros.model.weight_files import find_weight_files, read_shapes, read_tensors
-from training.convert import merge_llava_delta
+from training.convert import main, merge_llava_delta
 
 ROWS, NEW_ROWS, WIDTH = 10, 3, 4
 
@@ -79,3 +79,10 @@ def test_nothing_is_overwritten(base: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     with pytest.raises(ConfigurationError, match="exists"):
         merge_llava_delta(base, delta, tmp_path / "out", torch.float32)
+
+
+def test_weights_that_are_not_there_are_said(
+    base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["llava-delta", str(base), str(tmp_path / "nowhere"), str(tmp_path / "out")]) == 1
+    assert capsys.readouterr().err.startswith("error: ")
