@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from lisa_ros.errors import CheckpointCorruptError, LisaError
+from lisa_ros.errors import CheckpointCorruptError, CheckpointMismatchError, LisaError
 from lisa_ros.inference.engine import LisaEngine
 from lisa_ros.model.checkpoint import LoadedLisa, load_checkpoint, save_checkpoint
 from lisa_ros.model.settings import LisaSettings
@@ -27,10 +27,10 @@ from lisa_ros.types import Segmentation
 from training.config import load_config
 from training.engine import read_learned, take_learned
 from training.precision import precision_named
-from training.run_config import RunConfig
-from training.run_record import CONFIG_FILE, RECORD_FILE, plain
+from training.run_config import RunConfig, Start
+from training.run_record import CONFIG_FILE, RECORD_FILE, START_WEIGHTS, plain
 from training.run_states import newest_state, read_progress
-from training.start import load_start
+from training.start import load_start, loading_dtype, weights_digest
 from training.trainable import choose_trainable, merge_lora
 
 _PROBE_HW = (96, 128)
@@ -68,6 +68,7 @@ def export(run: Path, out: Path, dtype: torch.dtype = torch.bfloat16) -> None:
     config = load_config(RunConfig, run / CONFIG_FILE)
     with tempfile.TemporaryDirectory() as work:
         loaded = load_start(config.start, Path(work), config.seed)
+        _check_start(weights_digest(loaded.model, loading_dtype(config)), run, config.start)
         choose_trainable(loaded.model, config.lora, loaded.tokenizer.added_ids)
         take_learned(loaded.model, read_learned(state), state)
         if config.lora is not None:
@@ -91,9 +92,23 @@ def export(run: Path, out: Path, dtype: torch.dtype = torch.bfloat16) -> None:
         )
 
 
+def _record(run: Path) -> dict[str, Any]:
+    record: dict[str, Any] = json.loads((run / RECORD_FILE).read_text(encoding="utf-8"))
+    return record
+
+
+def _check_start(digest: str, run: Path, start: Start) -> None:
+    """Raise CheckpointMismatchError where a run recorded that it began with other weights."""
+    if _record(run).get(START_WEIGHTS, digest) != digest:
+        raise CheckpointMismatchError(
+            f"{start.lisa or start.llava} has changed since {run} started from it, so that what "
+            "was learned does not belong to it. Bring back the weights that it was."
+        )
+
+
 def room_seeds(run: Path) -> list[int]:
     """First and last seed of the simulated rooms that a run has learned from; [] without any."""
-    datasets = json.loads((run / RECORD_FILE).read_text(encoding="utf-8"))["datasets"].values()
+    datasets = _record(run)["datasets"].values()
     seeds = [d[key] for d in datasets for key in ("first_seed", "last_seed") if key in d]
     return [min(seeds), max(seeds)] if seeds else []
 

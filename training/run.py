@@ -34,10 +34,10 @@ from training.ranks import Ranks
 from training.run_config import RunConfig, Source
 from training.run_data import cached_names, micro_batches, open_mixture, open_source
 from training.run_log import RunLog
-from training.run_record import parameter_numbers, plain, write_record
+from training.run_record import START_WEIGHTS, parameter_numbers, plain, write_record
 from training.run_states import Progress, RunStates
 from training.schedule import factor
-from training.start import learning_digest, load_start
+from training.start import learning_digest, load_start, loading_dtype, weights_digest
 from training.target_head import TargetHead
 from training.trainable import choose_trainable
 from training.training_curves import draw_curves
@@ -56,9 +56,8 @@ def train(config: RunConfig, ranks: Ranks) -> None:
 
     """
     work = Path(config.out) / "tokenizer" / f"rank-{ranks.rank}"
-    # DeepSpeed keeps its own float32 copies of what learns; without it the weights are that copy.
-    dtype = torch.float32 if config.deepspeed is None else precision_named(config.precision)
-    run = Run(config, load_start(config.start, work, config.seed, dtype=dtype), ranks)
+    loaded = load_start(config.start, work, config.seed, dtype=loading_dtype(config))
+    run = Run(config, loaded, ranks)
     run.go()
     finish(run)
     if ranks.first:
@@ -78,11 +77,12 @@ class Run:
         self.config, self.ranks = config, ranks
         self.out = Path(config.out)
         self.model = loaded.model
+        begun_with = weights_digest(self.model, loading_dtype(config))
         template = conversation_named(loaded.settings.conversation)
         tokenize = ConversationTokenizer(loaded.tokenizer, template)
         self.objective = _objective(loaded, tokenize.prefix, config)
         self.identity = _identity(config, self.objective, ranks)
-        self.parameters = parameter_numbers(self.model)
+        self.facts = {**parameter_numbers(self.model), START_WEIGHTS: begun_with}
         _place(self.objective, config, ranks.device)
         self.engine = _engine(self.objective, config, ranks)
         self.mixture = open_mixture(config.data, config.seed)
@@ -129,11 +129,13 @@ class Run:
     def _watch(self) -> Watch:
         validation = self.config.validation
         images = None if validation is None else validation.images
-        sets = [self._asked(source, images) for source in self.config.watched]
-        return Watch({held_out.dataset.name: held_out for held_out in sets})
+        return Watch([self._asked(source, images) for source in self.config.watched])
 
     def _asked(self, source: Source, images: int | None) -> HeldOut:
-        return HeldOut(open_source(source), images, self.collator, self.ranks)
+        """As upstream, cut off nothing but what is beyond the model's context."""
+        context = self.model.config.max_position_embeddings - self.model.num_image_tokens + 1
+        collator = dataclasses.replace(self.collator, max_length=context)
+        return HeldOut(open_source(source), images, collator, self.ranks)
 
     def go(self) -> None:
         """Train to the last step, from the last state if there is one."""
@@ -146,7 +148,7 @@ class Run:
         else:
             self.engine.load(states.path(progress.step))
         if self.ranks.first:
-            write_record(self.out, self.config, self.mixture, self.parameters)
+            write_record(self.out, self.config, self.mixture, self.facts)
         self.objective.train()
         first = progress.step
         batches = micro_batches(self.mixture, self.collator, self.config, self.ranks, first)

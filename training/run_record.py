@@ -19,6 +19,7 @@ from training.run_config import RunConfig
 
 CONFIG_FILE = "config.yaml"
 RECORD_FILE = "run.json"
+START_WEIGHTS = "start_weights"  # in the record: see `start.weights_digest`
 
 
 def parameter_numbers(model: nn.Module) -> dict[str, int]:
@@ -31,9 +32,12 @@ def parameter_numbers(model: nn.Module) -> dict[str, int]:
 
 
 def write_record(
-    out: Path, config: RunConfig, mixture: Mixture, parameters: Mapping[str, int]
+    out: Path, config: RunConfig, mixture: Mixture, model: Mapping[str, int | str]
 ) -> None:
-    """Write `config.yaml`, every default spelled out, and `run.json`."""
+    """Write `config.yaml`, every default spelled out, and `run.json`.
+
+    model: what is to be said of it, by name.
+    """
     resolved = plain(dataclasses.asdict(config))
     replace_text(out / CONFIG_FILE, yaml.safe_dump(resolved, sort_keys=False))
     drawn = mixture.counts(range(config.steps * config.images_per_step))
@@ -41,7 +45,7 @@ def write_record(
         "lisa_ros": lisa_ros.__version__,
         "torch": torch.__version__,
         "git_revision": git_revision(),
-        **parameters,
+        **model,
         "datasets": {
             dataset.name: {
                 "group": group.name,

@@ -11,10 +11,12 @@ from torch import nn
 
 from lisa_ros.errors import ConfigurationError
 from lisa_ros.model.checkpoint import SETTINGS_FILE, LoadedLisa, load_checkpoint
+from lisa_ros.model.lisa import LisaForCausalLM
 from lisa_ros.model.locations import checkpoint_folder
 from lisa_ros.model.settings import LisaSettings
 from training.llava_base import lisa_from_llava
-from training.run_config import Start
+from training.precision import precision_named
+from training.run_config import RunConfig, Start
 
 
 def load_start(
@@ -64,6 +66,27 @@ def _check_unsaid(start: Start, said: LisaSettings) -> None:
                 f"start.{name} is {asked}, but {start.lisa} says {own} in its {SETTINGS_FILE}; "
                 "leave it out."
             )
+
+
+def loading_dtype(config: RunConfig) -> torch.dtype:
+    """The dtype that a run loads its weights in.
+
+    DeepSpeed keeps its own float32 copies of what learns; without it the weights are that copy.
+    """
+    return torch.float32 if config.deepspeed is None else precision_named(config.precision)
+
+
+def weights_digest(model: LisaForCausalLM, dtype: torch.dtype) -> str:
+    """A digest of parts in which any two LISA differ, as they are in a dtype.
+
+    To see whether a run is exported with the weights that it started from.
+    """
+    digest = hashlib.sha256()
+    for part in (model.model.embed_tokens, model.model.text_hidden_fcs, model.sam.mask_decoder):
+        for _, values in sorted(part.state_dict().items()):
+            rounded = values.to(dtype).cpu().contiguous()
+            digest.update(rounded.view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def learning_digest(model: nn.Module) -> str:

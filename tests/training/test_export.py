@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from block_rooms import block_room
-from random_lisa import noise_image
+from random_lisa import noise_image, write_random_lisa
 from run_setup import write_run
 
 from lisa_ros.errors import CheckpointMismatchError, CheckpointNotFoundError
@@ -106,6 +106,10 @@ def test_what_cannot_be_exported(tmp_path: Path) -> None:
     with pytest.raises(CheckpointNotFoundError, match="no state of a run"):
         export(tmp_path, tmp_path / "exported")
     config = trained(tmp_path, "steps=1")
+    write_random_lisa(tmp_path / "start", seed=5)
+    with pytest.raises(CheckpointMismatchError, match="has changed since"):
+        export(Path(config.out), tmp_path / "exported")
+    write_random_lisa(tmp_path / "start")
     resolved = Path(config.out) / "config.yaml"
     resolved.write_text(resolved.read_text().replace("rank: 8", "rank: 4"))
     with pytest.raises(CheckpointMismatchError, match="lora"):
