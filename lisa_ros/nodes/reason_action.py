@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -12,12 +13,18 @@ from rclpy._rclpy_pybind11 import RCLError
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.callback_groups import CallbackGroup
 from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
 from lisa_ros.action import Reason
 from lisa_ros.msg import Perception
 from lisa_ros.nodes.answers import ABOUT_THE_IMAGE, Policy, Stage, quoted
 from lisa_ros.types import Status
 
+# That of services, but deeper: of more requests than this at one time the middleware loses some, and
+# the goals they are about never end for their client. ROS's own 10 are soon exceeded.
+_SERVICE_QOS = QoSProfile(
+    depth=1000, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.VOLATILE
+)
 OnProgress = Callable[[Stage, str], None]
 
 
@@ -69,6 +76,9 @@ class ReasonServer:
             handle_accepted_callback=self._on_accepted,
             cancel_callback=lambda _: CancelResponse.ACCEPT,
             callback_group=callback_group,
+            goal_service_qos_profile=_SERVICE_QOS,
+            result_service_qos_profile=_SERVICE_QOS,
+            cancel_service_qos_profile=_SERVICE_QOS,
         )
 
     def destroy(self) -> None:
@@ -111,7 +121,9 @@ def _refusal(goal: Reason.Goal) -> str:
 
 
 def _publish_feedback(goal_handle: Any, stage: Stage, partial_text: str) -> None:
-    goal_handle.publish_feedback(Reason.Feedback(stage=str(stage), partial_text=partial_text))
+    # Where nobody can be told any more, as when the process ends, the answer is still worth having.
+    with suppress(RCLError):
+        goal_handle.publish_feedback(Reason.Feedback(stage=str(stage), partial_text=partial_text))
 
 
 def _finish(goal_handle: Any, perception: Perception) -> None:

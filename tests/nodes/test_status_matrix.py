@@ -22,6 +22,7 @@ from answering_parts import SETTINGS, Frames, make_frame
 from lisa_ros.action import Reason
 from lisa_ros.msg import Perception
 from moody_segmenter import MoodySegmenter
+from rclpy._rclpy_pybind11 import RCLError
 from std_msgs.msg import String
 
 from lisa_ros.nodes import reason_action
@@ -268,6 +269,18 @@ def test_the_queue_is_bounded_by_the_parameter(desk: Desk) -> None:
     assert "queue_size allows 2" in refused.result.perception.reason
     first.is_cancel_requested = True
     assert all(goal.ended.wait(WAIT_S) and goal.end == "succeeded" for goal in waiting)
+
+
+def test_a_goal_that_cannot_be_told_of_its_progress_is_answered(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(goal: NotingGoal, feedback: Reason.Feedback) -> None:
+        raise RCLError("feedback publisher is invalid")
+
+    monkeypatch.setattr(NotingGoal, "publish_feedback", fail)
+    goal = desk.send(instruction="the red box")
+    assert goal.ended.wait(WAIT_S)
+    assert goal.end == "succeeded"
 
 
 @pytest.mark.parametrize(
