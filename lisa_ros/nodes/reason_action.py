@@ -20,8 +20,8 @@ from lisa_ros.msg import Perception
 from lisa_ros.nodes.answers import ABOUT_THE_IMAGE, Policy, Stage, quoted
 from lisa_ros.types import Status
 
-# That of services, but deeper: of more requests than this at one time the middleware loses some, and
-# the goals they are about never end for their client. ROS's own 10 are soon exceeded.
+# That of services, but deeper: of more requests than this at one time the middleware loses some,
+# and the goals they are about never end for their client. ROS's own 10 are soon exceeded.
 _SERVICE_QOS = QoSProfile(
     depth=1000, reliability=ReliabilityPolicy.RELIABLE, durability=DurabilityPolicy.VOLATILE
 )
