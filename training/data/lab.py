@@ -95,12 +95,10 @@ class LabDataset:
         Raises:
             DatasetError: the image or its annotation is missing or malformed; names the file.
             NothingToAskError: it is a robot's own answer that nobody has reviewed: a model must not
-                learn what it thinks.
+                learn what it thinks, nor be measured by it.
 
         """
         image, annotation = self._read(index)
-        if annotation.awaits_review:
-            raise NothingToAskError(f"{annotation.where} has not been reviewed yet.")
         asked = self._wordings(index, annotation)
         turns, masks = [], []
         for choice in drawn(len(asked), self._texts_per_image, rng):
@@ -117,6 +115,7 @@ class LabDataset:
 
         Raises:
             DatasetError: the image or its annotation is missing or malformed; names the file.
+            NothingToAskError: nobody has reviewed it.
 
         """
         image, annotation = self._read(index)
@@ -159,6 +158,8 @@ class LabDataset:
     def _read(self, index: int) -> tuple[Path, Annotation]:
         stem = self._stems[index]
         annotation = read_annotation(self._folder, stem)
+        if annotation.awaits_review:
+            raise NothingToAskError(f"{annotation.where} has not been reviewed yet.")
         image = self._folder.sample_paths(stem).image
         checked_size(image, (annotation.height, annotation.width))
         way = orientation(image)

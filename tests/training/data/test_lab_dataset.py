@@ -169,3 +169,6 @@ def test_answers_of_a_robot_that_nobody_reviewed_are_no_truth(tmp_path: Path) ->
     drawn(dataset, 0, 1)
     with pytest.raises(NothingToAskError, match="not been reviewed"):
         drawn(dataset, 1, 1)
+    dataset.validation_sample(0)
+    with pytest.raises(NothingToAskError, match="not been reviewed"):
+        dataset.validation_sample(1)
