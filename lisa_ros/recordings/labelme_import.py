@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lisa_ros.errors import DatasetError
 from lisa_ros.recordings.dataset_folder import About, split_stem
-from lisa_ros.recordings.documents import read_json
+from lisa_ros.recordings.documents import decode_text, read_bytes, read_json
 from lisa_ros.recordings.finding import Finding, error, warning
 from lisa_ros.recordings.labelme_annotation import annotate_shapes
 from lisa_ros.recordings.labelme_file import read_labelme
@@ -58,7 +58,8 @@ def plan_import(folder: Path, val: Collection[str] = ()) -> ImportPlan:
         raise DatasetError(f"There is no folder {folder}. Name the one with labelme's files.")
     files = [path for path in sorted(folder.rglob("*.json")) if not _hidden(path, folder)]
     places = {path.parent.relative_to(folder).as_posix() for path in files}
-    unknown = sorted(set(val) - places)
+    val = {Path(name).as_posix() for name in val}
+    unknown = sorted(val - places)
     if unknown:
         raise DatasetError(
             f"No labelme file in {folder / unknown[0]}; folders with files: "
@@ -120,6 +121,7 @@ def _examine(path: Path, stem: str) -> tuple[bool, list[Finding]]:
         content = read_json(path)
         if not isinstance(content, dict) or "shapes" not in content:
             return False, [warning(path, "is no file of labelme (no 'shapes'), so it is left out")]
+        _, encoding = decode_text(read_bytes(path), path)
         file = read_labelme(path)
         image, turned = file.image()
         _, frame = split_stem(stem)
@@ -132,6 +134,8 @@ def _examine(path: Path, stem: str) -> tuple[bool, list[Finding]]:
         return False, [warning(path, "has no shape to ask for, so it is left out")]
     texts = [text for query in annotation.asked for text in query.texts]
     found = [finding for text in texts for finding in text_findings(path, text)]
+    if encoding != "utf-8":
+        found.append(warning(path, f"is not UTF-8, so it is read as {encoding}; check its texts"))
     if turned:
         message = "is turned by its EXIF tag, as labelme shows it; it will be stored upright"
         found.append(warning(path, message))

@@ -232,12 +232,21 @@ def test_folders_become_bags_and_one_of_them_validates(tmp_path: Path) -> None:
     folder = tmp_path / "in"
     for number, place in enumerate((".", "day1/table", "day2")):
         write(folder / place, "a", shape("mug", TRIANGLE), shade=50 * number)
-    imported(folder, tmp_path / "out", val=["day2"])
+    imported(folder, tmp_path / "out", val=["day2/"])
     dataset = open_dataset(tmp_path / "out")
     assert dataset.split_stems("train") == ("in/a", "day1-table/a")
     assert dataset.split_stems("val") == ("day2/a",)
     with pytest.raises(DatasetError, match=r"day3.*\., day1/table, day2"):
         plan_import(folder, ["day3"])
+
+
+def test_other_encodings_are_told(tmp_path: Path) -> None:
+    path = write(tmp_path / "in", "a", shape("Becher", TRIANGLE, description="die grüne Tasse"))
+    text = json.dumps(json.loads(path.read_text(encoding="utf-8")), ensure_ascii=False)
+    path.write_text(text, encoding="cp1252")
+    (finding,) = plan_import(tmp_path / "in").findings
+    assert (finding.severity, finding.path) == ("warning", path)
+    assert "read as cp1252" in finding.message
 
 
 def test_what_says_nothing_is_left_out_and_told(tmp_path: Path) -> None:
