@@ -70,6 +70,8 @@ class DiagnosticsDesk:
         parameters = self._parameters()
         phase, problem = self._lifecycle()
         camera = self._perceiver.camera  # read once: freeing takes it away on its thread
+        if camera is not None and phase is Phase.ACTIVE:
+            camera.try_again()
         inputs = {} if camera is None else camera.states()
         return NodeState(
             phase=phase,

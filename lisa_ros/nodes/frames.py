@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
@@ -21,6 +22,7 @@ from lisa_ros.nodes.frame_decoding import (
     IMAGE,
     FrameDecoder,
 )
+from lisa_ros.nodes.input_problems import too_old
 from lisa_ros.nodes.message_checks import (
     MAX_MESSAGE_BYTES,
     check_message,
@@ -34,8 +36,6 @@ _POLL_S = 0.02
 # A frame that cannot be decoded may be one of a kind (a camera that restarts, a damaged packet):
 # this much longer the next one is waited for. A camera that is set up wrongly must not cost more.
 _SECOND_CHANCE_S = 0.5
-# A stamp so far off is not a slow camera but another clock.
-_OTHER_CLOCK_S = 3600.0
 
 
 class Camera:
@@ -106,21 +106,23 @@ class Camera:
                     raise failure
                 return found
             try:
-                with self._decoding:
-                    frame = self._decoder.decode(found.messages)
+                return self._decode(found)
             except LisaError as error:
-                self._reject(found, error)
                 if should_stop():
                     return NoFrame(str(error))
                 failure = error
                 deadline_s = min(deadline_s, time.monotonic() + _SECOND_CHANCE_S)
                 if time.monotonic() >= deadline_s:
                     raise
-            else:
-                with self._changed:
-                    for arrivals in self._arrivals.values():
-                        arrivals.failure = None
-                return frame
+
+    def try_again(self) -> None:
+        """Decode the newest frame if the last one failed, so that `states` complains no longer."""
+        with self._changed:
+            newest = self._synchroniser.newest_set
+            failed = any(arrivals.failure is not None for arrivals in self._arrivals.values())
+        if failed and newest is not None:
+            with suppress(LisaError):  # which is what `states` says then
+                self._decode(newest)
 
     def states(self) -> dict[str, StreamState]:
         """Return what arrives, by stream."""
@@ -152,6 +154,19 @@ class Camera:
                     alone = self._color_only(max_age_s)
                     return alone or NoFrame(self._missing(max_age_s, stopped=stopped))
                 self._changed.wait(min(_POLL_S, remaining_s))
+
+    def _decode(self, found: MessageSet) -> RgbdFrame:
+        """Decode a set; one that cannot be is thrown away."""
+        try:
+            with self._decoding:
+                frame = self._decoder.decode(found.messages)
+        except LisaError as error:
+            self._reject(found, error)
+            raise
+        with self._changed:
+            for arrivals in self._arrivals.values():
+                arrivals.failure = None
+        return frame
 
     def _reject(self, found: MessageSet, error: LisaError) -> None:
         """Count the message that is to blame, and make way for the next set."""
@@ -213,7 +228,8 @@ class Camera:
             if state.received == 0:
                 return f"No {name} has arrived on {state.topic}: is the camera running?"
             if state.age_s is None or abs(state.age_s) > max_age_s:
-                return self._too_old(name, state, max_age_s)
+                clock_stands = self._now_ns() == 0
+                return too_old(name, state, max_age_s=max_age_s, clock_stands=clock_stands)
         failures = [each.failure for each in self._arrivals.values() if each.failure is not None]
         if failures and not stopped:
             raise renewed(failures[0])  # of the frame that has just been thrown away
@@ -223,25 +239,3 @@ class Camera:
             f"{self._sync_slop_s:g} s; newest ages: {ages}. Raise sync_slop_s, or make the driver "
             "synchronise its streams."
         )
-
-    def _too_old(self, name: str, state: StreamState, max_age_s: float) -> str:
-        limit = f"the limit (max_frame_age_s) is {max_age_s:g} s"
-        if state.age_s is None:
-            return f"No {name} has arrived on {state.topic} since the stamps jumped back."
-        if self._now_ns() == 0:
-            return (
-                f"{name} arrives on {state.topic}, but this node's clock stands at 0: use_sim_time "
-                "is set, and nobody publishes /clock (ros2 bag play --clock does)."
-            )
-        if abs(state.age_s) > _OTHER_CLOCK_S:
-            return (
-                f"The stamps of {name} on {state.topic} are {state.age_s:.0f} s away from this "
-                f"node's clock; {limit}. Does the driver set its stamps, and is use_sim_time right "
-                "(true for a bag, which ros2 bag play --clock gives a clock)?"
-            )
-        if state.age_s < 0:
-            return (
-                f"The newest {name} on {state.topic} is {-state.age_s:.2f} s in the future; "
-                f"{limit}. Synchronise the clocks."
-            )
-        return f"The newest {name} on {state.topic} is {state.age_s:.2f} s old; {limit}."

@@ -11,7 +11,7 @@ from lisa_ros.nodes.stream_states import StreamState
 if TYPE_CHECKING:
     from lisa_ros.nodes.topic_publishers import TopicPublishers
 
-# Stamps so far from the node's clock are of another clock.
+# A stamp so far off is not a slow camera but another clock.
 _OTHER_CLOCK_S = 3600.0
 
 
@@ -54,6 +54,30 @@ def input_problems(
     if abs(frame_age_s) > max_age_s:
         return [f"{apart}; the last that did are {frame_age_s:.1f} s old"]
     return []
+
+
+def too_old(stream: str, seen: StreamState, *, max_age_s: float, clock_stands: bool) -> str:
+    """Say why the newest message of an input is of no use. clock_stands: the node's, at 0."""
+    limit = f"the limit (max_frame_age_s) is {max_age_s:g} s"
+    if seen.age_s is None:
+        return f"No {stream} has arrived on {seen.topic} since the stamps jumped back."
+    if clock_stands:
+        return (
+            f"{stream} arrives on {seen.topic}, but this node's clock stands at 0: use_sim_time "
+            "is set, and nobody publishes /clock (ros2 bag play --clock does)."
+        )
+    if abs(seen.age_s) > _OTHER_CLOCK_S:
+        return (
+            f"The stamps of {stream} on {seen.topic} are {seen.age_s:.0f} s away from this "
+            f"node's clock; {limit}. Does the driver set its stamps, and is use_sim_time right "
+            "(true for a bag, which ros2 bag play --clock gives a clock)?"
+        )
+    if seen.age_s < 0:
+        return (
+            f"The newest {stream} on {seen.topic} is {-seen.age_s:.2f} s in the future; "
+            f"{limit}. Synchronise the clocks."
+        )
+    return f"The newest {stream} on {seen.topic} is {seen.age_s:.2f} s old; {limit}."
 
 
 def _complaint(stream: str, seen: StreamState) -> str:

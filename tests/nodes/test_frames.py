@@ -200,6 +200,26 @@ def test_messages_that_do_not_fit_are_errors_and_the_next_frame_is_good(
     assert isinstance(look(camera), RgbdFrame)
 
 
+def test_a_complaint_ends_with_its_cause_and_not_with_the_next_question() -> None:
+    camera = make_camera()
+    bad = {"image": image(NOW_S), "depth": depth(NOW_S, frame_id="lens")}
+    for stream, message in (bad | {"camera_info": camera_info(NOW_S)}).items():
+        camera.add(stream, message)
+    camera.try_again()
+    assert camera.states()["depth"].problem == ""  # nobody has looked at it yet
+    with pytest.raises(DepthError):
+        look(camera)
+    camera.try_again()
+    assert "lens" in camera.states()["depth"].problem
+    for stream, message in (bad | {"camera_info": camera_info(NOW_S)}).items():
+        camera.add(stream, message)
+    camera.try_again()
+    assert camera.states()["depth"].malformed == 2
+    fill(camera, NOW_S)
+    camera.try_again()
+    assert camera.states()["depth"].problem == ""
+
+
 def test_camera_may_change_its_size_between_frames() -> None:
     camera = make_camera()
     fill(camera, NOW_S - 0.1)
