@@ -16,6 +16,10 @@ from lisa_ros.geometry.distortion import LensDistortion
 from lisa_ros.geometry.projection import ray_grid
 from lisa_ros.types import Float64Array, Intrinsics
 
+# Beyond these there is no camera, but points at 1e80 m.
+_MIN_FOCAL_PX = 1.0
+_MAX_CENTRE_PX = 1e6
+
 
 @dataclass(frozen=True)
 class RegionOfInterest:
@@ -157,9 +161,10 @@ def _matrix(name: str, values: Sequence[float], shape: tuple[int, int]) -> Float
 
 def _focal(name: str, matrix: Float64Array) -> tuple[float, float, float, float]:
     fx, fy, cx, cy = (float(matrix[i]) for i in ((0, 0), (1, 1), (0, 2), (1, 2)))
-    if fx <= 0 or fy <= 0:
+    if min(fx, fy) < _MIN_FOCAL_PX or max(abs(cx), abs(cy)) > _MAX_CENTRE_PX:
         raise CameraInfoError(
-            f"got focal lengths ({fx}, {fy}) in {name}, expected numbers above 0; zeros mean an "
+            f"got focal lengths ({fx}, {fy}) and a centre ({cx}, {cy}) in {name}, expected lengths "
+            f"of {_MIN_FOCAL_PX:g} px or more and a centre near the image; zeros mean an "
             "uncalibrated camera: calibrate it, or choose the other of k (raw image) and p "
             "(rectified)"
         )

@@ -89,7 +89,7 @@ def load_checkpoint(
             each other.
         TokenizerError: the tokenizer does not belong to the weights.
         ConfigurationError: lisa.json asks for something that does not exist.
-        DeviceError: the device is not available.
+        DeviceError: the device is not available, or its memory is too small.
 
     """
     target = _available(device)
@@ -113,10 +113,16 @@ def load_checkpoint(
         network = LisaForCausalLM(config, sam, clip)
     expected = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
     check_keys(expected, shapes, folder)
-    load_vision_tower(network.vision_tower, tower_folder, target, dtype)
-    if target.type != "meta":
-        load_into(network, files, lambda key: None if _ignorable(key) else key, target, dtype)
-        network.reset_rotary(target)
+    try:
+        load_vision_tower(network.vision_tower, tower_folder, target, dtype)
+        if target.type != "meta":
+            load_into(network, files, lambda key: None if _ignorable(key) else key, target, dtype)
+            network.reset_rotary(target)
+    except torch.cuda.OutOfMemoryError as error:
+        raise DeviceError(
+            f"{folder} does not fit into the memory of {target} as {dtype}; use bfloat16, free the "
+            f"device or choose another one ({error})"
+        ) from error
     name = checkpoint_name(model)
     return LoadedLisa(network.eval(), tokenizer, config, settings, processor, folder, name)
 

@@ -28,6 +28,15 @@ _KINDS: Mapping[str, type | tuple[type, ...]] = {
     "None": type(None),
 }
 
+# What transformers and torch raise for a config that makes no sense, seen by changing its values.
+_UNBUILDABLE = (
+    KeyError,
+    TypeError,
+    ValueError,
+    AssertionError,
+    OverflowError,
+    StrictDataclassError,
+)
 # Several times as many as the deepest networks have; a billion would take a day to build.
 _MOST_LAYERS = 1000
 
@@ -86,7 +95,7 @@ def buildable(source: str) -> Iterator[None]:
     """
     try:
         yield
-    except (KeyError, TypeError, ValueError, StrictDataclassError) as error:
+    except _UNBUILDABLE as error:
         raise CheckpointMismatchError(
             f"{source} describes a network that cannot be built: {type(error).__name__}: {error}"
         ) from error

@@ -62,6 +62,8 @@ def test_a_region_sees_what_the_full_image_sees_there(x: int, y: int, u: int, v:
     [
         ({"k": (0.0,) * 9}, False, "focal lengths"),
         ({"p": (0.0,) * 12}, True, "focal lengths"),
+        ({"k": (1e-80, *K[1:])}, False, "focal lengths"),
+        ({"k": (*K[:2], 1e80, *K[3:])}, False, "centre near the image"),
         ({"k": (float("nan"), *K[1:])}, False, "finite"),
         ({"k": K[:8]}, False, "9 finite"),
         ({"p": (*P[:3], -40.0, *P[4:])}, True, "stereo"),

@@ -19,7 +19,7 @@ from lisa_ros.errors import (
     DeviceError,
     TokenizerError,
 )
-from lisa_ros.model import locations
+from lisa_ros.model import checkpoint, locations
 from lisa_ros.model.checkpoint import load_checkpoint
 
 SAM = "model.visual_model."
@@ -196,6 +196,8 @@ def test_config_and_weights_must_agree(tiny_checkpoint: Path) -> None:
         ("config.json", "rope_scaling", {"type": "longer", "factor": 2.0}),
         ("config.json", "rope_scaling", {"type": "linear"}),
         ("config.json", "hidden_act", "swish-swish"),
+        ("config.json", "pad_token_id", 10**6),
+        ("config.json", "rope_theta", 10**30),
         ("clip-vit-tiny/config.json", "hidden_act", "swish-swish"),
         ("clip-vit-tiny/config.json", "num_hidden_layers", 10**9),
     ],
@@ -280,3 +282,14 @@ def test_a_hub_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_missing_device_is_named(tiny_checkpoint: Path, device: str) -> None:
     with pytest.raises(DeviceError, match=device):
         load_checkpoint(tiny_checkpoint, device=device)
+
+
+def test_weights_that_do_not_fit_are_said(
+    tiny_checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.")
+
+    monkeypatch.setattr(checkpoint, "load_into", full)
+    with pytest.raises(DeviceError, match=r"does not fit.*cpu.*float32.*Tried to allocate 2 GiB"):
+        load_checkpoint(tiny_checkpoint)
