@@ -230,9 +230,9 @@ def _pairing_problems(folder: Path) -> Iterator[Problem]:
 def _copies(images: Iterable[Path], other_split: Path) -> Iterator[Problem]:
     """Pictures of another split that are among these: by content, since copies may be renamed."""
     by_size: dict[int, list[Path]] = {}
-    for image in images:
+    for image in filter(Path.is_file, images):
         by_size.setdefault(image.stat().st_size, []).append(image)
-    for other in _images_in(other_split):
+    for other in filter(Path.is_file, _images_in(other_split)):
         for image in by_size.get(other.stat().st_size, ()):
             if filecmp.cmp(image, other, shallow=False):
                 message = f"is the picture of {other} too: a leak between splits; remove one"

@@ -359,6 +359,7 @@ def test_hidden_files_are_no_images(tmp_path: Path) -> None:
 def test_a_picture_in_two_splits_is_a_leak(tmp_path: Path) -> None:
     folder = _copied(tmp_path)
     shutil.copy(folder / "train" / "31_train_1.jpg", folder / "val" / "renamed.jpg")
+    (folder / "val" / "dangling.jpg").symlink_to("nowhere")
     found = list(ReasonSeg(folder, ["train"]).problems())
     assert [(p.severity, p.path.name) for p in found] == [("error", "31_train_1.jpg")]
     assert "renamed.jpg too: a leak" in found[0].message

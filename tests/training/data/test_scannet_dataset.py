@@ -267,6 +267,7 @@ def test_problems_of_a_damaged_scan(tmp_path: Path) -> None:
         for name, content in entries.items():
             file.writestr(name, content)
     sens = folder / "scene9000_00.sens"
+    sens.write_bytes(sens.read_bytes()[:-1])  # within the inertial section, behind all frames
     dataset = open_scans(root, "train", Selection(every=1))
     found = {p.severity + ": " + p.message for p in dataset.problems()}
     for expected in (
@@ -274,6 +275,7 @@ def test_problems_of_a_damaged_scan(tmp_path: Path) -> None:
         "error: frame 0: the label zip has another category",
     ):
         assert any(message.startswith(expected) for message in found), expected
+    assert any("warning" in message and "IMU records" in message for message in found)
     assert any("label-filt/2.png is missing" in message for message in found)
     sens.write_bytes(sens.read_bytes()[:5000])
     (error,) = [p for p in open_scans(root, "train", ALL).problems() if p.severity == "error"]

@@ -55,6 +55,8 @@ def test_columns_are_found_by_name(tmp_path: Path) -> None:
         ("id\traw_category\tnyu40id\n1\twall\n", "line 2"),
         ("id\traw_category\tnyu40id\n1\twall\t1\nx\tdoor\t8\n", "line 3"),
         ("id\traw_category\tnyu40id\n1\twall\t41\n", "nyu40id of 0 to 40"),
+        ("id\traw_category\tnyu40id\n1\t \t1\n", "line 2: the raw_category is empty"),
+        ("id\traw_category\tnyu40id\n1\t[SEG]\t1\n", "line 2: the raw_category holds"),
         ("id\traw_category\tnyu40id\n99999\twall\t1\n", "16 bits"),
         ("id\traw_category\tnyu40id\n1\twall\t1\n2\twall\t1\n", "line 3.*twice"),
     ],

@@ -9,9 +9,10 @@ from typing import Protocol
 import numpy as np
 
 from lisa_ros.errors import DatasetError
-from lisa_ros.model.prompts import ANSWERS, SHORT_QUESTIONS
 from lisa_ros.types import Float64Array, UInt8Array
-from training.data.sample import Problem, Sample, Turn
+from training.data.class_questions import class_conversations
+from training.data.phrasing import drawn
+from training.data.sample import Problem, Sample
 from training.data.scannet.annotation import Annotation, Askable, askable
 from training.data.scannet.depth_view import DepthView
 from training.data.scannet.selection import Selection
@@ -141,13 +142,8 @@ class ScanNetDataset:
         found: Sequence[Askable],
         rng: np.random.Generator,
     ) -> Sample:
-        order = rng.permutation(len(found))[: self.selection.questions]
-        chosen = [found[at] for at in order]
-        conversations = []
-        for target in chosen:
-            question = SHORT_QUESTIONS[int(rng.integers(len(SHORT_QUESTIONS)))]
-            answer = ANSWERS[int(rng.integers(len(ANSWERS)))]
-            conversations.append((Turn(question.format(class_name=target.name.lower()), answer),))
+        chosen = [found[at] for at in drawn(len(found), self.selection.questions, rng)]
+        conversations = class_conversations([target.name for target in chosen], rng)
         path, pixels = source.image(number)
         masks = np.stack([target.mask for target in chosen]).astype(np.uint8)
-        return Sample(self.name, path, tuple(conversations), masks, pixels)
+        return Sample(self.name, path, conversations, masks, pixels)

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from lisa_ros.errors import DatasetError
+from training.data.phrasing import checked_text
 
 TABLE_NAME = "scannetv2-labels.combined.tsv"
 _COLUMNS = ("id", "raw_category", "nyu40id")
@@ -96,9 +97,10 @@ def _row(path: Path, number: int, cells: dict[str, str]) -> LabelRow:
             f"{path}, line {number}: got {cells}, expected a cell for each of "
             f"{', '.join(_COLUMNS)}, id and nyu40id integers; download the table again."
         ) from error
-    if not (row.raw_category and 0 < row.id < 2**16 and 0 <= row.nyu40id < len(NYU40_NAMES)):
+    checked_text(row.raw_category, f"{path}, line {number}: the raw_category")
+    if not (0 < row.id < 2**16 and 0 <= row.nyu40id < len(NYU40_NAMES)):
         raise DatasetError(
-            f"{path}, line {number}: got {row}, expected a name, an id of 16 bits and a "
-            "nyu40id of 0 to 40; download the table again."
+            f"{path}, line {number}: got {row}, expected an id of 16 bits and a nyu40id of 0 to "
+            "40; download the table again."
         )
     return row

@@ -37,6 +37,10 @@ def _check_recording(scan: ScanFolder, numbers: Sequence[int]) -> Iterator[Probl
             yield Problem(
                 "warning", scan.sens_path, "has no frame with a pose: nothing in it is annotated."
             )
+        try:
+            reader.imu()
+        except DatasetError as error:
+            yield Problem("warning", scan.sens_path, str(error))
         for number in numbers:
             try:
                 view_of_recorded(reader.header, reader[number], scan.meta.T_aligned_world)
