@@ -110,7 +110,7 @@ class Camera:
             except LisaError as error:
                 if should_stop():
                     return NoFrame(str(error))
-                failure = error
+                failure = renewed(error)  # an error holds on to what it is about
                 deadline_s = min(deadline_s, time.monotonic() + _SECOND_CHANCE_S)
                 if time.monotonic() >= deadline_s:
                     raise

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from typing import Any
 
 import numpy as np
@@ -218,6 +220,27 @@ def test_a_complaint_ends_with_its_cause_and_not_with_the_next_question() -> Non
     fill(camera, NOW_S)
     camera.try_again()
     assert camera.states()["depth"].problem == ""
+
+
+def test_an_error_does_not_keep_the_messages_alive_that_it_is_about() -> None:
+    camera = make_camera()
+    bad = depth(NOW_S, frame_id="lens")
+    held = weakref.ref(bad.data)
+    for stream, message in {"image": image(NOW_S), "depth": bad}.items():
+        camera.add(stream, message)
+    camera.add("camera_info", camera_info(NOW_S))
+    del bad, message
+
+    def repair() -> bool:  # asked for once the bad frame has failed
+        fill(camera, NOW_S + 0.1)
+        return False
+
+    gc.disable()  # which would find it some time
+    try:
+        assert isinstance(camera.wait_for_frame(1.0, 30.0, repair), RgbdFrame)
+        assert held() is None
+    finally:
+        gc.enable()
 
 
 def test_camera_may_change_its_size_between_frames() -> None:
