@@ -145,10 +145,13 @@ class ModelWorker:
             if task is not None:
                 _run_task(*task)
             elif request is not None:
-                answer = self._answer_whatever_happens(request)
-                with self._changed:
-                    self._running = None
-                _deliver(request, answer)
+                self._serve(request)
+
+    def _serve(self, request: Request) -> None:
+        answer = self._answer_whatever_happens(request)
+        with self._changed:
+            self._running = None
+        _deliver(request, answer)
 
     def _answer_whatever_happens(self, request: Request) -> Answer:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Iterator
 from typing import Any
 
@@ -238,6 +239,20 @@ def test_model_that_raises_is_answered_and_the_next_request_too(
     assert answers.wait(2)[-1] == ("cup", Status.FOUND)
     assert worker.close(WAIT_S)
     assert "answering 'crash' failed" in caplog.text
+
+
+def test_an_idle_worker_holds_on_to_no_answer(worker: ModelWorker) -> None:
+    """It may hold images of the camera, and the node is told to give its memory back."""
+    answered, seen = threading.Event(), []
+
+    def keep(answer: Answer) -> None:
+        seen.append(weakref.ref(answer))
+        answered.set()
+
+    submit(worker, Request(0, "cup", StopSignal(), lambda stage, text: None, keep))
+    assert answered.wait(WAIT_S)
+    worker.run(lambda: None).result(WAIT_S)
+    assert [ref() for ref in seen] == [None]
 
 
 def test_failing_task_is_its_callers_problem(worker: ModelWorker, answers: Answers) -> None:
