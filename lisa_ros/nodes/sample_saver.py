@@ -148,18 +148,26 @@ class SampleSaver:
         return future
 
     def _loop(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            try:
-                stored = self._store(job)
-            except (LisaError, OSError) as error:
-                self._failed(job, error)
-            except Exception as error:  # one bad sample must not end the thread
-                _LOG.exception("storing a sample failed")
-                self._failed(job, DatasetError(f"Unexpected {type(error).__name__}: {error}"))
-            else:
-                state = self._state
-                self._state = SaverState(state.stored + 1, state.failed, "")
-                job.future.set_result(stored)
+        while self._store_next():
+            pass  # and nothing of the last one is kept while the next is waited for
+
+    def _store_next(self) -> bool:
+        """Wait for a job and do it; return False for the end."""
+        job = self._jobs.get()
+        if job is None:
+            return False
+        try:
+            stored = self._store(job)
+        except (LisaError, OSError) as error:
+            self._failed(job, error)
+        except Exception as error:  # one bad sample must not end the thread
+            _LOG.exception("storing a sample failed")
+            self._failed(job, DatasetError(f"Unexpected {type(error).__name__}: {error}"))
+        else:
+            state = self._state
+            self._state = SaverState(state.stored + 1, state.failed, "")
+            job.future.set_result(stored)
+        return True
 
     def _store(self, job: _Job) -> str:
         collection = self._collections.setdefault(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
+import time
+import weakref
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -232,6 +234,17 @@ def test_a_sample_needs_no_pose_or_note() -> None:
     sample = answered_sample(answer(), model="m", occasion="requested")
     assert sample.meta.T_world_camera is None
     assert sample.annotation.awaits_review
+
+
+def test_a_sample_that_is_stored_is_no_longer_held(saver: SampleSaver, tmp_path: Path) -> None:
+    stored = answer()
+    held = weakref.ref(stored)
+    save(saver, stored, tmp_path / "lab")
+    del stored
+    given_up_s = time.monotonic() + WAIT_S
+    while held() is not None and time.monotonic() < given_up_s:  # the thread does so in a moment
+        time.sleep(0.005)
+    assert held() is None
 
 
 def test_what_comes_after_the_end_is_refused(tmp_path: Path) -> None:
