@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from lisa_ros.errors import LisaError
+from lisa_ros.errors import LisaError, SimulationError
 from lisa_ros.simulation.camera import CameraSpec
 from lisa_ros.simulation.requests import Request, sample_requests
 from lisa_ros.simulation.room import PRESETS, Room, generate_room
@@ -83,6 +83,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     camera = CameraSpec(*options.size) if options.size else None
     try:
+        if options.rooms < 1:
+            raise SimulationError(f"Got --rooms {options.rooms}; there must be at least 1.")
         seeds = range(options.seed, options.seed + options.rooms)
         rooms = [generate_room(seed, options.preset, camera) for seed in seeds]
     except LisaError as error:

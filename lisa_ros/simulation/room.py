@@ -96,7 +96,8 @@ class Room:
 def generate_room(seed: int, preset: str = "tabletop", camera: CameraSpec | None = None) -> Room:
     """Render the room of `seed`; without `camera` the seed also draws a square, 4:3 or 16:9 one.
 
-    Raises SimulationError for an unknown preset, an unusable camera, or when open3d is missing.
+    Raises SimulationError for an unknown preset, a negative seed, an unusable camera, or when
+    open3d is missing.
     """
     return plan_room(seed, preset, camera)[1]
 
@@ -107,6 +108,8 @@ def plan_room(
     """As `generate_room`, with what the room was made of, so that things in it can be moved."""
     if preset not in PRESETS:
         raise SimulationError(f"Unknown preset {preset!r}; expected one of {', '.join(PRESETS)}.")
+    if seed < 0:
+        raise SimulationError(f"The seed is {seed}; expected 0 or more.")
     for attempt in range(_ATTEMPTS):
         rng = np.random.default_rng([seed, attempt])
         intrinsics = (camera or draw_camera(rng)).intrinsics()

@@ -30,6 +30,9 @@ ROOMS_PER_SHARD = 256
 _DEPTH_STEP_M = 1e-4
 _NO_DEPTH = 65535
 
+# What reading raises where a file holds something else than rooms.
+NOT_ROOMS = (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError)
+
 
 def write_rooms(path: str | os.PathLike[str], rooms: Iterable[Room], first_shard: int = 0) -> int:
     """Write shards into the folder `path` and return how many rooms were written.
@@ -74,12 +77,16 @@ def read_shard(path: str | os.PathLike[str]) -> list[Room]:
     try:
         with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as stored:
             about = json.loads(stored["about"].tobytes().decode())
+            check_format(path, about)
             buffers = {name: stored[name] for name in ("image", "depth", "instances")}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        return _restored(about, buffers)
+    except (zipfile.BadZipFile, zlib.error, *NOT_ROOMS) as error:
         raise SimulationError(
             f"Cannot read rooms from {path}: {error}. Write them again."
         ) from error
-    check_format(path, about)
+
+
+def _restored(about: dict[str, Any], buffers: Mapping[str, np.ndarray]) -> list[Room]:
     rooms, start = [], 0
     for entry in about["rooms"]:
         intrinsics = Intrinsics(**entry["intrinsics"])

@@ -18,6 +18,7 @@ from lisa_ros.errors import SimulationError
 from lisa_ros.simulation.inflated import Inflated
 from lisa_ros.simulation.room import Room, RoomObject
 from lisa_ros.simulation.storage import (
+    NOT_ROOMS,
     check_format,
     restore_object,
     restore_room,
@@ -115,7 +116,7 @@ def _open_shard(path: Path) -> _Shard:
             sizes = [_pixels(entry) for entry in about["rooms"]]
             starts = list(itertools.accumulate(sizes, initial=0))
             buffers = {name: _open_buffer(path, archive, name, starts[-1]) for name in _BUFFERS}
-    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+    except NOT_ROOMS as error:
         raise SimulationError(
             f"Cannot read rooms from {path}: {error}. Write them again."
         ) from error

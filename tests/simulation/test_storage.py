@@ -96,6 +96,27 @@ def test_damaged_foreign_and_newer_shards_are_errors(tmp_path):
         read_shard(broken)
 
 
+@pytest.mark.parametrize("change", ["no objects", "wider", "a list", "no focal length"])
+def test_shards_that_contradict_themselves_are_errors(tmp_path, change):
+    write_rooms(tmp_path, [make_room(make_object(1, "mug", "red"))])
+    shard = tmp_path / "rooms-00000.npz"
+    with np.load(shard) as stored:
+        arrays = dict(stored)
+    about = json.loads(arrays["about"].tobytes())
+    if change == "no objects":
+        del about["rooms"][0]["objects"]
+    elif change == "wider":
+        about["rooms"][0]["intrinsics"]["width"] += 1
+    elif change == "no focal length":
+        del about["rooms"][0]["intrinsics"]["fx"]
+    else:
+        about = [about]
+    arrays["about"] = np.frombuffer(json.dumps(about).encode(), np.uint8)
+    np.savez_compressed(shard, **arrays)
+    with pytest.raises(SimulationError, match=r"Cannot read rooms from .*rooms-00000\.npz"):
+        read_shard(shard)
+
+
 def test_a_room_too_deep_for_the_format_is_an_error(tmp_path):
     room = make_room(make_object(1, "mug", "red"))
     room.depth_m[0, 0] = 7.0
@@ -123,3 +144,5 @@ def test_the_preview_command_draws_a_sheet(tmp_path):
     with Image.open(out) as sheet:
         colors = np.unique(np.asarray(sheet).reshape(-1, 3), axis=0)
     assert len(colors) > 500
+    assert preview.main([str(out), "--rooms", "0"]) == 1
+    assert preview.main([str(out), "--rooms", "1", "--seed", "-1"]) == 1
