@@ -17,7 +17,7 @@ from typing import Any
 from geometry_msgs.msg import PointStamped, PoseWithCovarianceStamped
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
-from sensor_msgs.msg import Image, PointCloud2
+from sensor_msgs.msg import CompressedImage, Image, PointCloud2
 from std_msgs.msg import String
 from visualization_msgs.msg import MarkerArray
 
@@ -34,6 +34,7 @@ from lisa_ros.nodes.conversions import (
     target_pose_message,
 )
 from lisa_ros.nodes.drawing import draw_overlay
+from lisa_ros.nodes.image_compression import jpeg_message
 from lisa_ros.nodes.images import message_from_array
 from lisa_ros.nodes.markers import cleared_markers, marker_array
 from lisa_ros.nodes.vision_messages import (
@@ -65,6 +66,12 @@ class AnswerPublisher:
         )
         self._markers = node.create_lifecycle_publisher(MarkerArray, "markers", RELIABLE)
         self._overlay = node.create_lifecycle_publisher(Image, "overlay", qos_profile_sensor_data)
+        # As image_transport names it: below the name that the overlay was remapped to.
+        self._overlay_jpeg = node.create_lifecycle_publisher(
+            CompressedImage,
+            f"{node.resolve_topic_name('overlay')}/compressed",
+            qos_profile_sensor_data,
+        )
         self._cloud = node.create_lifecycle_publisher(
             PointCloud2, "target_cloud", qos_profile_sensor_data
         )
@@ -98,7 +105,11 @@ class AnswerPublisher:
         ):
             if publisher.is_activated:
                 self._attempt(publisher, partial(make, answer))
-        for publisher, make in ((self._overlay, _overlay), (self._cloud, target_cloud_message)):
+        for publisher, make in (
+            (self._overlay, _overlay),
+            (self._overlay_jpeg, _overlay_jpeg),
+            (self._cloud, target_cloud_message),
+        ):
             if publisher.is_activated and publisher.get_subscription_count():
                 self._attempt(publisher, partial(make, answer))
         if not answer.followed:  # it says nothing new
@@ -142,3 +153,7 @@ def _detection_publishers(node: LifecycleNode) -> tuple[tuple[Any, Callable[[Ans
 
 def _overlay(answer: Answer) -> Image:
     return message_from_array(draw_overlay(answer), "rgb8", image_header(answer))
+
+
+def _overlay_jpeg(answer: Answer) -> CompressedImage:
+    return jpeg_message(draw_overlay(answer), image_header(answer))

@@ -14,6 +14,7 @@ pytest.importorskip("lisa_ros.msg")
 from test_conversions import MODEL, make_answer, unseen
 
 from lisa_ros.nodes import publishing
+from lisa_ros.nodes.compressed_images import color_from_compressed
 from lisa_ros.nodes.publishing import AnswerPublisher
 from lisa_ros.nodes.vision_messages import is_installed
 from lisa_ros.types import Status
@@ -50,6 +51,9 @@ class RecordingNode:
 
     create_lifecycle_publisher = create_publisher
 
+    def resolve_topic_name(self, topic: str) -> str:
+        return f"/lisa/{topic}"
+
 
 @pytest.fixture
 def node() -> RecordingNode:
@@ -64,6 +68,7 @@ def test_answer_goes_out_on_every_topic_with_the_result_last(node: RecordingNode
         "target_pose",
         "markers",
         "overlay",
+        "/lisa/overlay/compressed",
         "target_cloud",
         "response",
         "result",
@@ -72,6 +77,10 @@ def test_answer_goes_out_on_every_topic_with_the_result_last(node: RecordingNode
     assert sorted(topic for topic, _ in node.published) == sorted(topics)
     assert node.published[-1] == ("result", message)
     assert dict(node.published)["response"].data == "[SEG]."
+    overlay = dict(node.published)["overlay"]
+    compressed = dict(node.published)["/lisa/overlay/compressed"]
+    assert compressed.header == overlay.header
+    assert color_from_compressed(compressed).shape == (overlay.height, overlay.width, 3)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +104,7 @@ def test_failing_picture_does_not_cost_the_answer(
     assert {"mask", "response"} < set(topics)
     assert node.published[-1] == ("result", message)
     assert message.status == Status.FOUND
-    assert node.errors == [f"{topic} was not published: OSError: no such font"]
+    assert node.errors[0] == f"{topic} was not published: OSError: no such font"
 
 
 def test_answer_that_is_no_message_is_an_error(node: RecordingNode) -> None:

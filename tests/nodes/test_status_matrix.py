@@ -68,6 +68,9 @@ class NotingNode:
 
     create_lifecycle_publisher = create_publisher
 
+    def resolve_topic_name(self, name: str) -> str:
+        return f"/lisa/{name}"
+
     def get_logger(self) -> SimpleNamespace:
         return SimpleNamespace(info=print, warning=print, error=print)
 
