@@ -15,6 +15,7 @@ from torch import Tensor
 
 from lisa_ros.errors import DatasetError
 from lisa_ros.model.preprocess import ClipProcessor, clip_input, sam_input, sam_resized_hw
+from lisa_ros.recordings.image_files import UNREADABLE
 from lisa_ros.types import UInt8Array
 from training.conversation import ConversationTokenizer, TokenisedConversation
 from training.data.sample import Sample
@@ -167,7 +168,7 @@ def read_image(sample: Sample) -> UInt8Array:
         try:
             with Image.open(sample.image) as file:
                 pixels = np.asarray(file.convert("RGB"))
-        except OSError as error:
+        except UNREADABLE as error:
             raise DatasetError(f"{sample.image} cannot be read as an image: {error}.") from error
     if pixels.shape[:2] != sample.masks.shape[1:]:
         height, width = pixels.shape[:2]

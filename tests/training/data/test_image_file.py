@@ -10,7 +10,9 @@ import pytest
 from PIL import Image
 
 from lisa_ros.errors import DatasetError
+from training.collate import read_image
 from training.data.image_file import image_problems, image_size, orientation, upright_pixels
+from training.data.sample import Sample
 from training.data.scannet import bounded_image
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)
@@ -47,3 +49,17 @@ def test_pictures_are_turned_as_exif_says_if_it_says_so(tmp_path: Path, way: int
     else:  # 0 and 9 mean nothing
         assert orientation(path) == 1
         assert upright is None
+
+
+def test_a_broken_chunk_is_an_error_that_names_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.fromarray(PIXELS).save(path)
+    content = bytearray(path.read_bytes())
+    at = content.index(b"IDAT")
+    content[at : at + 4] = b"\xe8\xeaz\xf3"  # no letters, so no chunk
+    path.write_bytes(content)
+    sample = Sample("set", path, (), np.zeros((0, 6, 8), np.uint8))
+    with pytest.raises(DatasetError, match=r"a\.png cannot be read as an image"):
+        read_image(sample)
+    (problem,) = image_problems(path)
+    assert problem.severity == "error"
