@@ -12,38 +12,15 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from transformers import Cache, LlamaConfig, LlamaModel
+from transformers import Cache
 
 from lisa_ros.errors import CheckpointMismatchError, ModelError
 from lisa_ros.model.clip import ClipConfig, ClipVisionTower
 from lisa_ros.model.config import LisaConfig
-from lisa_ros.model.json_files import buildable
+from lisa_ros.model.language import LisaModel
 from lisa_ros.model.sam import Sam
 from lisa_ros.model.sam_config import SamConfig
 from lisa_ros.model.tokenizer import IMAGE_TOKEN_INDEX
-
-
-class _LisaModel(LlamaModel):  # type: ignore[no-untyped-call]
-    """A Llama with LISA's modules beside its layers, where released checkpoints have them."""
-
-    def __init__(self, config: LisaConfig, sam: SamConfig) -> None:
-        with buildable("config.json"):
-            super().__init__(_llama_config(config))
-        self.mm_projector = _projector(config)
-        self.visual_model = Sam(sam)
-        hidden = config.hidden_size
-        projection = nn.Sequential(
-            nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, config.out_dim), nn.Dropout(0.0)
-        )
-        self.text_hidden_fcs = nn.ModuleList([projection])
-
-
-def _projector(config: LisaConfig) -> nn.Module:
-    """From CLIP's features to the language model, as LLaVA-1 or LLaVA-1.5 has it."""
-    first = nn.Linear(config.mm_hidden_size, config.hidden_size)
-    if config.mm_projector_type == "linear":
-        return first
-    return nn.Sequential(first, nn.GELU(), nn.Linear(config.hidden_size, config.hidden_size))
 
 
 class LisaForCausalLM(nn.Module):
@@ -57,7 +34,7 @@ class LisaForCausalLM(nn.Module):
         super().__init__()
         _check_joints(config, sam, clip)
         self.config = config
-        self.model = _LisaModel(config, sam)
+        self.model = LisaModel(config, sam)
         self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
         self.vision_tower = ClipVisionTower(
             clip, config.mm_vision_select_layer, config.mm_vision_select_feature
@@ -251,29 +228,6 @@ def seg_query_positions(ids: Sequence[int] | Tensor, seg_id: int, n_image_tokens
             f"[SEG] at position {segs[0]} comes before the image; expected the image first"
         )
     return [i - 1 + shift for i in segs]
-
-
-def _llama_config(config: LisaConfig) -> LlamaConfig:
-    sizes: dict[str, Any] = {
-        "vocab_size": config.vocab_size,
-        "hidden_size": config.hidden_size,
-        "intermediate_size": config.intermediate_size,
-        "num_hidden_layers": config.num_hidden_layers,
-        "num_attention_heads": config.num_attention_heads,
-        "num_key_value_heads": config.num_key_value_heads,
-        "hidden_act": config.hidden_act,
-        "max_position_embeddings": config.max_position_embeddings,
-        "initializer_range": config.initializer_range,
-        "rms_norm_eps": config.rms_norm_eps,
-        "bos_token_id": config.bos_token_id,
-        "eos_token_id": config.eos_token_id,
-        "pad_token_id": config.pad_token_id,
-        "rope_theta": config.rope_theta,
-        "attn_implementation": "sdpa",
-    }
-    if config.rope_scaling is not None:
-        sizes["rope_scaling"] = dict(config.rope_scaling)
-    return LlamaConfig(**sizes)
 
 
 def _check_joints(config: LisaConfig, sam: SamConfig, clip: ClipConfig) -> None:
