@@ -63,6 +63,8 @@ class GatedTracker:
         """As `Tracker.update`."""
         if frame.image.shape[:2] != self._image_hw:
             return dict.fromkeys(self._memories, Lost(self._resized(frame)))
+        for memory in self._memories.values():
+            memory.keep_time(frame.stamp_ns)
         proposals = self._source.propose(frame)
         found: dict[int, Sighting | Lost] = {}
         for target_id, memory in self._memories.items():

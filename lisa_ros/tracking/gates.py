@@ -83,6 +83,16 @@ class TargetMemory:
             )
         return self._jump(frame, mask, elapsed_s)
 
+    def keep_time(self, now_ns: int) -> None:
+        """Count from now where time has gone back, as it does when a bag is played in a loop.
+
+        Else no time would pass until it is again as late as when the target was last seen.
+        """
+        self._stamp_ns = min(self._stamp_ns, now_ns)
+        self._fullest_ns = min(self._fullest_ns, now_ns)
+        if self._lost_ns is not None:
+            self._lost_ns = min(self._lost_ns, now_ns)
+
     def miss(self, frame: RgbdFrame) -> None:
         """Take note that the target was looked for on a frame, in vain."""
         if self._lost_ns is None:

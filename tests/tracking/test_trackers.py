@@ -141,6 +141,22 @@ def test_two_targets_never_become_one(tracker):
     assert isinstance(found[2], Lost)
 
 
+def test_a_target_that_moved_while_time_began_again_is_found_in_a_while(tracker):
+    """A bag that is played in a loop; another target stays in sight, so that nothing is asked."""
+    other = Disc(64, 80, colour=BLUE, radius=10)
+    tracker.start(
+        frame_of([Disc(20, 30), other], 60.0),
+        [Seed(1, Disc(20, 30).mask, RED_EMBEDDING), Seed(2, other.mask, BLUE_EMBEDDING)],
+    )
+    found = []
+    for step in range(12):
+        states = tracker.update(frame_of([Disc(110, 30), other], 5.0 + step / RATE_HZ))
+        assert isinstance(states[2], Sighting)
+        found.append(isinstance(states[1], Sighting))
+    assert not found[0]  # it would have jumped
+    assert found[-1]
+
+
 def test_another_image_size_loses_everything_and_says_so(tracker):
     started(tracker, Disc(64, 48))
     frame = frame_of([Disc(64, 48)], 0.1)
