@@ -6,7 +6,9 @@ small, and most of a step is many short operations.
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -113,6 +115,7 @@ class Ranks:
 
 
 ALONE = Ranks()
+_PR_SET_PDEATHSIG = 1  # of <linux/prctl.h>
 
 
 @contextmanager
@@ -122,6 +125,7 @@ def joined_ranks() -> Iterator[Ranks]:
     if world == 1:
         yield ALONE
         return
+    _die_with_launcher()
     local_rank = int(os.environ["LOCAL_RANK"])
     if torch.cuda.is_available():
         torch.cuda.set_device(local_rank)
@@ -131,3 +135,12 @@ def joined_ranks() -> Iterator[Ranks]:
         yield Ranks(dist.get_rank(), world, local_rank)
     finally:
         dist.destroy_process_group()
+
+
+def _die_with_launcher() -> None:
+    """Let Linux kill this process when its launcher is dead.
+
+    A launcher that is killed does not end its ranks. They would train on, and write their states
+    where those of the next start write theirs.
+    """
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

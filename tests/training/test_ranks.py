@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -37,6 +39,44 @@ with joined_ranks() as ranks:
     with open(f"{sys.argv[1]}/{ranks.rank}.json", "w") as file:
         json.dump(answer, file)
 """
+
+WAITING = """
+import os, pathlib, sys, time
+from training.ranks import joined_ranks
+
+with joined_ranks() as ranks:
+    pathlib.Path(sys.argv[1], f"{os.getpid()}.pid").touch()
+    time.sleep(600)
+"""
+
+
+@pytest.mark.slow
+def test_ranks_die_with_their_launcher(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(WAITING)
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"]
+    launcher = subprocess.Popen(
+        [*command, f"--master-port={free_port()}", str(program), str(tmp_path)]
+    )
+    eventually(lambda: len(list(tmp_path.glob("*.pid"))) == 2)
+    ranks = [path.stem for path in tmp_path.glob("*.pid")]
+    assert all(map(lives, ranks))
+    launcher.kill()
+    launcher.wait()
+    eventually(lambda: not any(map(lives, ranks)))
+
+
+def lives(pid: str) -> bool:
+    """Not so one that is dead, but for which nobody has waited yet."""
+    status = Path("/proc", pid, "stat")
+    return status.exists() and status.read_text().rpartition(")")[2].split()[0] not in "ZX"
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 300
+    while not condition():
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.05)
 
 
 @pytest.mark.slow
