@@ -201,6 +201,9 @@ class RunConfig:
             raise ConfigurationError(
                 f"{cached[0].kind} has `cache: true`, but `features` names no folder to keep them."
             )
+        held_out = [*self.watched, *([] if self.validation is None else [self.validation.data])]
+        if any(source.cache for source in held_out):
+            raise ConfigurationError("`cache: true` goes with `data` only; leave it out elsewhere.")
 
     @property
     def splits_weights(self) -> bool:
