@@ -82,7 +82,8 @@ class Run:
         tokenize = ConversationTokenizer(loaded.tokenizer, template)
         self.objective = _objective(loaded, tokenize.prefix, config)
         self.identity = _identity(config, self.objective, ranks)
-        self.facts = {**parameter_numbers(self.model), START_WEIGHTS: begun_with}
+        numbers = parameter_numbers(self.model)
+        self.facts: dict[str, int | str] = {**numbers, START_WEIGHTS: begun_with}
         _place(self.objective, config, ranks.device)
         self.engine = _engine(self.objective, config, ranks)
         self.mixture = open_mixture(config.data, config.seed)
