@@ -116,6 +116,8 @@ class Tf2Poses:
                 "for 0 it gives whatever transform is newest. Have the driver set its stamps"
             )
         stamp = self._time_message(stamp_ns)
+        # tf2 takes the slash off what comes in, as from bags made with ROS 1, and refuses it here.
+        target_frame, camera_frame = target_frame.lstrip("/"), camera_frame.lstrip("/")
         started_s = time.monotonic()
         while True:
             try:

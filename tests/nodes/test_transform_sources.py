@@ -71,6 +71,13 @@ def test_pose_is_that_of_the_camera_at_the_stamp_of_the_image() -> None:
     np.testing.assert_allclose(T_base_camera[:3, 0], (0.0, 1.0, 0.0), atol=1e-12)
 
 
+def test_frames_of_ros_1_are_looked_up_as_tf2_stores_them() -> None:
+    buffer = Buffer()
+    source = Tf2Poses(buffer, TransformException, lambda stamp_ns: stamp_ns)
+    source.lookup("base_link", "/openni_rgb_optical_frame", STAMP_NS, 0.0, lambda: False)
+    assert buffer.asked == [("base_link", "openni_rgb_optical_frame", STAMP_NS)]
+
+
 def test_transform_that_is_late_is_waited_for() -> None:
     late = ExtrapolationException("would require extrapolation into the future")
     buffer = Buffer(late, late, late)
