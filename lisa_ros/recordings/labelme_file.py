@@ -75,10 +75,16 @@ class LabelmeFile:
         labelme shows what is embedded rather than `imagePath`, and turns it as EXIF says.
 
         Raises:
-            DatasetError: it is missing, cannot be decoded, or has another size than the file says.
+            DatasetError: it is missing, of more than 8 bits, cannot be decoded, or has another size
+                than the file says.
 
         """
         with self._opened() as image:
+            if image.mode.startswith(("I", "F")):  # which Pillow would cut off at 255
+                raise DatasetError(
+                    f"{self.path}: its image has more than 8 bits a colour (mode {image.mode!r}). "
+                    "Save it with 8."
+                )
             turned = exif_orientation(image) != UPRIGHT
             upright = ImageOps.exif_transpose(image) if turned else image
             pixels = np.array(upright.convert("RGB"))

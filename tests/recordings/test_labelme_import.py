@@ -336,6 +336,14 @@ def test_a_wrong_file_is_named(
         assert "a.json" in finding.message
 
 
+def test_an_image_of_16_bits_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "in", "a", shape("mug", TRIANGLE), imagePath="a.png")
+    Image.fromarray(np.full((HEIGHT, WIDTH), 4000, np.uint16)).save(path.with_name("a.png"))
+    (finding,) = plan_import(tmp_path / "in").findings
+    assert (finding.severity, finding.path) == ("error", path)
+    assert "more than 8 bits" in finding.message
+
+
 def test_all_wrong_shapes_of_all_files_are_listed(tmp_path: Path) -> None:
     folder = tmp_path / "in"
     line = shape("mug", TRIANGLE, "line")
