@@ -12,9 +12,9 @@ import numpy as np
 from lisa_ros.durable_files import PARTIAL_SUFFIX
 from lisa_ros.errors import DatasetError
 from lisa_ros.recordings.dataset_folder import SPLITS, DatasetFolder, split_stem
-from lisa_ros.recordings.documents import read_bytes
 from lisa_ros.recordings.explanations import explanations_path, read_explanations
 from lisa_ros.recordings.finding import Finding, error, warning
+from lisa_ros.recordings.image_files import read_color
 from lisa_ros.recordings.polygon_mask import IGNORE, TARGET
 from lisa_ros.recordings.query_checks import text_findings
 from lisa_ros.recordings.sample import read_annotation, read_depth
@@ -142,15 +142,16 @@ def _unlisted_findings(
 
 
 def _copy_findings(folder: DatasetFolder, listed: dict[str, tuple[str, ...]]) -> Iterator[Finding]:
-    """The same picture under two names: a leak if the names are in different splits."""
+    """The same pixels under two names: a leak if the names are in different splits."""
     first: dict[bytes, tuple[str, Path]] = {}
     for split, stems in listed.items():
         for stem in dict.fromkeys(stems):
             path = folder.sample_paths(stem).image
             try:
-                digest = hashlib.sha256(read_bytes(path)).digest()
-            except DatasetError:  # a missing one has been reported
+                pixels = read_color(path)
+            except DatasetError:  # what cannot be read has been reported
                 continue
+            digest = hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes()).digest()
             home, original = first.setdefault(digest, (split, path))
             if home != split:
                 yield error(path, f"of {split!r} is the same picture as {original} of {home!r}")

@@ -85,6 +85,11 @@ def copied(source: str, target: str) -> Break:
     return lambda path: shutil.copy(path / source, path / target) and None
 
 
+def copied_with_a_comment(path: Path) -> None:
+    data = (path / IMAGE).read_bytes()
+    (path / "samples/bag02/000000.jpg").write_bytes(data[:2] + b"\xff\xfe\0\5abc" + data[2:])
+
+
 def explained(**changes: Any) -> Break:
     def write(path: Path) -> None:
         entry = {"image": "bag01/000000.jpg", "query": "What holds hot tea?", "outputs": "It is."}
@@ -130,6 +135,7 @@ RULES: dict[str, tuple[Break, str, str]] = {
     "png": (copied(DEPTH, "samples/bag01/9.png"), "warning", "colour images are .jpg"),
     "left over": (copied(IMAGE, "samples/bag01/.9.jpg.partial"), "warning", "was interrupted"),
     "same picture": (copied(IMAGE, "samples/bag02/000000.jpg"), "error", "the same picture as"),
+    "same pixels": (copied_with_a_comment, "error", "the same picture as"),
     # the annotation
     "not JSON": (lambda p: (p / JSON).write_text("{") and None, "error", "is not JSON"),
     "cp1252": (as_cp1252, "warning", "save it as UTF-8"),
