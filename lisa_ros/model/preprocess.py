@@ -24,6 +24,10 @@ SAM_STD = (58.395, 57.12, 57.375)
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)  # of 0..1 RGB
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 
+# The whole image is resized before its centre is cut out: a line of a few thousand pixels would
+# become a picture of gigabytes.
+_MAX_ELONGATION = 64
+
 
 class SamInput(NamedTuple):
     """pixels: f32[3,S,S], normalised, zero beyond the image. resized_hw: rows, columns of image."""
@@ -134,6 +138,11 @@ def clip_view(image: UInt8Array, processor: ClipProcessor, view: str = "center")
 def _center(image: UInt8Array, processor: ClipProcessor) -> UInt8Array:
     height, width = image.shape[:2]
     size, short, long = processor.size, min(height, width), max(height, width)
+    if long > _MAX_ELONGATION * short:
+        raise ImageError(
+            f"An image of {width}x{height} pixels is too elongated: of its length a centre crop "
+            f"shows less than 1/{_MAX_ELONGATION}. Choose the view tiles or letterbox, or crop it."
+        )
     long_resized = int(size * long / short)
     resized_hw = (size, long_resized) if height <= width else (long_resized, size)
     resized = _resize(image, *resized_hw, Image.Resampling.BICUBIC)

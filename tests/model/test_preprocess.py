@@ -152,6 +152,13 @@ def test_images_without_a_short_side_are_refused():
         sam_input(np.zeros((1, 3000, 3), np.uint8), 64)
 
 
+def test_a_line_of_pixels_is_not_blown_up():
+    assert clip_view(noise(2, 128), PROCESSOR).shape == (PROCESSOR.size, PROCESSOR.size, 3)
+    for shape in ((2, 129), (129, 2)):
+        with pytest.raises(ImageError, match="too elongated"):
+            clip_view(noise(*shape), PROCESSOR)
+
+
 def test_preprocessor_configs_of_both_generations():
     old = {"size": 224, "crop_size": 224, "resample": 3}
     new = {"size": {"shortest_edge": 336}, "crop_size": {"height": 336, "width": 336}}
