@@ -6,9 +6,8 @@ Source: dvlab-research/LISA, `reason_seg/<name>/{train,val,test}/<stem>.{jpg,jso
 
 from __future__ import annotations
 
-import filecmp
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,12 +25,11 @@ from training.data.phrasing import (
     validation_turn,
 )
 from training.data.reason_seg_annotation import ReasonSegAnnotation, read_annotation
+from training.data.reason_seg_splits import list_images, split_leaks
 from training.data.sample import Problem, Sample
 
-IMAGE_SUFFIXES = (".jpeg", ".jpg", ".png")
 # The only split that has explanations.
 EXPLAINED_SPLIT = "train"
-_SPLITS = ("train", "val", "test")
 
 
 class ReasonSeg:
@@ -137,9 +135,7 @@ class ReasonSeg:
         yield from self._explanation_problems()
         for split in self._splits:
             yield from _pairing_problems(self._folder / split)
-        for split in _SPLITS:
-            if split not in self._splits:
-                yield from _copies(self._images, self._folder / split)
+        yield from split_leaks(self._folder, self._splits)
 
     def _explanation(self, image: Path) -> str | None:
         text = self._explanations.get(image.name)
@@ -162,31 +158,6 @@ def _drawn(image: Path, annotation: ReasonSegAnnotation) -> tuple[UInt8Array | N
     pixels = upright_pixels(image)
     height, width = image_size(image) if pixels is None else pixels.shape[:2]
     return pixels, annotation.mask(height, width)
-
-
-def list_images(folder: Path) -> tuple[Path, ...]:
-    """The images of a split's folder, sorted; hidden ones do not count, nor the suffix's case.
-
-    Raises:
-        DatasetError: there is no such folder, or no image in it.
-
-    """
-    if not folder.is_dir():
-        present = sorted(p.name for p in folder.parent.glob("*") if p.is_dir())
-        raise DatasetError(
-            f"There is no folder {folder}; found: {', '.join(present) or 'nothing'}. Check the "
-            "name of the split and the dataset's folder."
-        )
-    images = _images_in(folder)
-    if not images:
-        raise DatasetError(f"{folder} has no image ({', '.join(IMAGE_SUFFIXES)}).")
-    return images
-
-
-def _images_in(folder: Path) -> tuple[Path, ...]:
-    files = sorted(folder.iterdir()) if folder.is_dir() else []
-    visible = (path for path in files if not path.name.startswith("."))
-    return tuple(path for path in visible if path.suffix.lower() in IMAGE_SUFFIXES)
 
 
 def _read_explanations(path: Path) -> dict[str, str]:
@@ -225,15 +196,3 @@ def _pairing_problems(folder: Path) -> Iterator[Problem]:
     for annotation in sorted(folder.glob("*.json")):
         if annotation.stem not in images and not annotation.name.startswith("."):
             yield Problem("warning", annotation, "has no image beside it, so it is not used")
-
-
-def _copies(images: Iterable[Path], other_split: Path) -> Iterator[Problem]:
-    """Pictures of another split that are among these: by content, since copies may be renamed."""
-    by_size: dict[int, list[Path]] = {}
-    for image in filter(Path.is_file, images):
-        by_size.setdefault(image.stat().st_size, []).append(image)
-    for other in filter(Path.is_file, _images_in(other_split)):
-        for image in by_size.get(other.stat().st_size, ()):
-            if filecmp.cmp(image, other, shallow=False):
-                message = f"is the picture of {other} too: a leak between splits; remove one"
-                yield Problem("error", image, message)

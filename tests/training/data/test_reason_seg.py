@@ -361,10 +361,17 @@ def test_a_picture_in_two_splits_is_a_leak(tmp_path: Path) -> None:
     shutil.copy(folder / "train" / "31_train_1.jpg", folder / "val" / "renamed.jpg")
     (folder / "val" / "dangling.jpg").symlink_to("nowhere")
     found = list(ReasonSeg(folder, ["train"]).problems())
-    assert [(p.severity, p.path.name) for p in found] == [("error", "31_train_1.jpg")]
+    assert [(p.severity, p.path.name) for p in found] == [("warning", "31_train_1.jpg")]
     assert "renamed.jpg too: a leak" in found[0].message
     both = ReasonSeg(folder, ["train", "val"])  # then nothing is kept for evaluation
     assert not [p for p in both.problems() if "leak" in p.message]
+
+
+def test_a_room_in_two_splits_is_told() -> None:
+    picture, room = ReasonSeg(FABRICATED, ["train"]).problems()
+    assert (picture.severity, picture.path.name) == ("warning", "scene9000_00_200.jpg")
+    assert (room.severity, room.path.name) == ("warning", "val")
+    assert "shows 1 rooms that train shows too, such as scene9000;" in room.message
 
 
 @pytest.mark.parametrize("outputs", ["", "It is [SEG], because"])
