@@ -47,6 +47,8 @@ def refusal(name: str, value: Any, *, configured: bool) -> str | None:
 
 def conflict(parameters: PerceptionParameters) -> str | None:
     """Return why these values cannot work together, or None."""
+    if parameters.save_automatically and not parameters.samples_dir:
+        return "save_automatically is set, but samples_dir is empty: set it to the samples' folder"
     try:
         if parameters.target_frame and camera_pose(parameters) is None:
             require_tf2()

@@ -218,7 +218,8 @@ class PerceptionParameters:
     )
     save_automatically: bool = parameter(
         False,
-        "Store NOT_FOUND answers, and those below save_below, without being asked.",
+        "Store NOT_FOUND answers, and those below save_below, without being asked; needs "
+        "samples_dir.",
         change=Change.ANY_TIME,
     )
     save_below: float = parameter(

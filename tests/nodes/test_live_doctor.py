@@ -151,6 +151,7 @@ def save(robot: RobotClient, note: str = "") -> SaveSample.Response:
 def test_samples_are_stored_and_accepted(
     robot: RobotClient, perception: NodeProcess, camera: RedBoxCamera, tmp_path: Path
 ) -> None:
+    robot.ask("the red box")
     refused = save(robot)
     assert not refused.success
     assert "samples_dir" in refused.message

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from array import array
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +80,9 @@ def test_values_of_rclpy_become_those_of_the_dataclass() -> None:
 
 def test_values_that_cannot_work_together_are_named() -> None:
     assert conflict(PerceptionParameters()) is None
+    saving = PerceptionParameters(save_automatically=True)
+    assert "samples_dir is empty" in conflict(saving)  # else nothing would be stored, unsaid
+    assert conflict(replace(saving, samples_dir="~/samples")) is None
 
 
 @pytest.mark.parametrize("is_installed", [False, True])
