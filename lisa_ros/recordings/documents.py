@@ -17,13 +17,19 @@ from lisa_ros.errors import DatasetError
 
 # labelme may embed the image; nothing else comes near it.
 MAX_BYTES = 64 * 2**20
-# Half of a character, as JSON's "\\ud83d" without its other half: no encoding has it.
+# Half of a character, as JSON's "\ud83d" without its other half: no encoding has it.
 _HALF_ESCAPED = re.compile(r"\\u[dD][89a-fA-F]")
 # What PyYAML raises beside its own errors, of tags such as "!!int ''" or "!!timestamp now".
 _NOT_YAML = (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, RecursionError)
-
 _SHORT = reprlib.Repr()
 _SHORT.maxlevel, _SHORT.maxlist, _SHORT.maxstring, _SHORT.maxother = 2, 16, 120, 120
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """Without merged mappings ("<<"), by which a few hundred bytes become gigabytes."""
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        """Leave "<<" alone, for which there is no constructor then: an error."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +133,7 @@ def read_json_document(path: Path) -> Document:
 def read_yaml_document(path: Path) -> Document:
     """The mapping in a YAML file. Raises DatasetError naming the file."""
     try:
-        value = yaml.safe_load(decode_text(read_bytes(path), path)[0])
+        value = yaml.load(decode_text(read_bytes(path), path)[0], _PlainLoader)
     except _NOT_YAML as error:
         raise DatasetError(f"{path} is not YAML: {error}. Write it again.") from error
     return _document(value, path)

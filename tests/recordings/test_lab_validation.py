@@ -253,6 +253,7 @@ LAUGHS = "a: &a [ha]\n" + "\n".join(
         ("name: k\nversion: 1\nlicence: x\nrectified: maybe", "true or false"),
         ("[" * 5000, "is not YAML"),
         ("name: !!int ''", "is not YAML"),
+        ("a: &a {name: k}\n<<: *a\nversion: 1\nlicence: x", "is not YAML"),
         ("name: !!timestamp now", "is not YAML"),
         ("name: !!bool perhaps", "is not YAML"),
         ('name: "\\ud83d"\nversion: 1\nlicence: x', "of whole characters"),
