@@ -81,9 +81,10 @@ class TargetFollower:
         try:
             if self._following.phase is Phase.IDLE:
                 self._begin(basis)
-            if self._following.due(ask_again_s) is Step.ASK:
+            frame = self._frames.wait_for_frame(settings.max_frame_age_s, 0.0, preempted)
+            if isinstance(frame, RgbdFrame) and self._following.due(ask_again_s) is Step.ASK:
                 return self._ask(basis, settings, preempted)
-            return self._look(basis, settings, preempted)
+            return self._look(basis, frame, settings, preempted)
         except LisaError as error:
             if preempted():
                 return None  # which ends the wait for a transform
@@ -105,9 +106,12 @@ class TargetFollower:
         self._following.began()
 
     def _look(
-        self, basis: Answer, settings: AnswerSettings, preempted: Callable[[], bool]
+        self,
+        basis: Answer,
+        frame: RgbdFrame | NoFrame,
+        settings: AnswerSettings,
+        preempted: Callable[[], bool],
     ) -> Answer | None:
-        frame = self._frames.wait_for_frame(settings.max_frame_age_s, 0.0, preempted)
         if isinstance(frame, NoFrame):
             self._following.looked(in_sight=False)
             return self._news(_followed(basis, Status.STALE_INPUT, frame.reason))

@@ -250,6 +250,21 @@ def test_no_frames_and_malformed_ones_are_told_once(room: Room) -> None:
     assert back.status is Status.FOUND
 
 
+def test_nothing_is_asked_while_there_is_no_frame(room: Room) -> None:
+    room.ask()
+    room.step({})
+    room.frames.frame = NoFrame("No image has arrived.")
+    questions = room.segmenter.questions
+    told = [answer for _ in range(40) if (answer := room.step()) is not None]  # 10 s
+    assert [(answer.status, answer.reason) for answer in told] == [
+        (Status.STALE_INPUT, "No image has arrived.")
+    ]
+    assert room.segmenter.questions == questions
+    again = room.step({})
+    assert again is not None
+    assert "asked for again once" in again.reason
+
+
 def test_a_crash_of_a_library_is_an_answer(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     def crash(*_: Any) -> None:
         raise RuntimeError("a library failed")
