@@ -113,6 +113,11 @@ def wrap_instruction(instruction: str, template: str = DEFAULT_PROMPT_TEMPLATE) 
             f"The prompt template {template!r} must contain {INSTRUCTION_FIELD} exactly once, for "
             f"example {DEFAULT_PROMPT_TEMPLATE!r}."
         )
+    if IMAGE_TOKEN in template:
+        raise ConfigurationError(
+            f"The prompt template {template!r} must not contain {IMAGE_TOKEN}: the image stands in "
+            "front of the first question of every prompt."
+        )
     spans = [Span(before, True), Span(instruction, False), Span(after, True)]
     return [span for span in spans if span.text]
 

@@ -151,6 +151,7 @@ def test_seg_probability_is_the_mass_of_the_accepting_first_tokens():
         {"view": "fisheye"},
         {"conversation": "vicuna"},
         {"prompt_template": "find it"},
+        {"prompt_template": "<image> {instruction}"},
     ],
 )
 def test_impossible_set_ups_are_refused(options):
