@@ -12,6 +12,8 @@ import tempfile
 from pathlib import Path
 
 from lisa_ros.model.checkpoint import LoadedLisa
+from training.feature_cache import Encoding, predicted_size
+from training.frozen_towers import feature_shapes
 from training.memory import summary
 from training.memory_estimate import estimate
 from training.parameter_counts import sizes_of
@@ -19,6 +21,7 @@ from training.precision import precision_named
 from training.ranks import Ranks
 from training.run import Run, finish
 from training.run_config import RunConfig
+from training.run_data import cached_names
 from training.scratch import ClipSizes, LlmSizes, SamSizes, Sizes, random_lisa
 from training.start import load_start
 
@@ -40,6 +43,10 @@ def dry_run(config: RunConfig, ranks: Ranks) -> None:
         if ranks.first:
             print(summary(estimate(config, sizes_of(real), ranks.world)))
         run = Run(_shortened(config, Path(folder)), _tiny(real, config), ranks)
+        if ranks.first and config.features is not None:
+            images = sum(cached_names(run.mixture, config.data).values())
+            dtype = precision_named(config.precision)
+            print(predicted_size(Encoding("", "", *feature_shapes(real.model), dtype), images))
         run.go()
         finish(run)
         ranks.wait()
@@ -61,6 +68,7 @@ def _shortened(config: RunConfig, out: Path) -> RunConfig:
         save_every=1,
         validation=validation,
         features=features,
+        dry_run=True,
     )
 
 

@@ -105,6 +105,7 @@ def encoding_of(
 
     """
     sam, clip = model.sam.config, model.vision_tower.config
+    sam_shape, clip_shape = feature_shapes(model)
     weights = _weights(model)
     settings = (view, processor, dtype, weights, sam, clip)
     tower = model.vision_tower
@@ -115,10 +116,17 @@ def encoding_of(
     return Encoding(
         digest=digest.hexdigest(),
         weights=weights,
-        sam_shape=(sam.prompt_embed_dim, sam.grid_size, sam.grid_size),
-        clip_shape=(tower.num_image_tokens, clip.hidden_size),
+        sam_shape=sam_shape,
+        clip_shape=clip_shape,
         dtype=dtype,
     )
+
+
+def feature_shapes(model: LisaForCausalLM) -> tuple[tuple[int, int, int], tuple[int, int]]:
+    """SAM's and CLIP's of an image, see `Features`; of a model on the meta device too."""
+    sam, tower = model.sam.config, model.vision_tower
+    of_sam = (sam.prompt_embed_dim, sam.grid_size, sam.grid_size)
+    return of_sam, (tower.num_image_tokens, tower.config.hidden_size)
 
 
 def _add_weights(digest: hashlib.blake2b, weights: Mapping[str, Tensor]) -> None:

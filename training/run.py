@@ -111,7 +111,7 @@ class Run:
         dtype = precision_named(config.precision)
         encoding = encoding_of(self.model, loaded.clip_processor, loaded.settings.view, dtype)
         images = sum(cached_names(self.mixture, config.data).values())
-        if self.ranks.first:
+        if self.ranks.first and not config.dry_run:  # whose model is not the run's
             print(predicted_size(encoding, images))
         return FeatureCache(
             Path(config.features.folder),

@@ -12,9 +12,13 @@ from llava_parts import write_llava_parts
 from random_lisa import write_random_lisa
 
 from lisa_ros.errors import CheckpointMismatchError, DatasetError
+from lisa_ros.model.checkpoint import load_checkpoint
 from training.config import load_config
+from training.data.registry import open_dataset
 from training.data.set_aside import VAL_SHARE, is_set_aside
 from training.dry_run import dry_run
+from training.feature_cache import predicted_size
+from training.frozen_towers import encoding_of
 from training.ranks import ALONE
 from training.run_config import RunConfig
 
@@ -113,6 +117,17 @@ def test_no_run_watches_conversations_that_it_learns(path: Path) -> None:
         same = [s for s in learned if (s.kind, s.folder) == (watched.kind, watched.folder)]
         assert all(source.split in (None, "train") for source in same)
         assert not same or watched.split == "val"
+
+
+@pytest.mark.slow
+def test_a_dry_run_tells_the_size_of_the_real_runs_features(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dry(CONFIGS / "lab.yaml", "deepspeed=null")
+    told = [x for x in capsys.readouterr().out.splitlines() if x.startswith("SAM and CLIP")]
+    real = load_checkpoint("weights/LISA-7B-v1")
+    encoding = encoding_of(real.model, real.clip_processor, "center", torch.bfloat16)
+    assert told == [predicted_size(encoding, len(open_dataset("lab", place / "lab", "train")))]
 
 
 def test_a_dry_run_finds_what_is_missing(place: Path) -> None:
