@@ -57,6 +57,7 @@ class TargetMemory:
         self._limits = limits
         self.colours = colours_of(frame.image, mask)
         self._fullest, self._fullest_ns = mask, frame.stamp_ns
+        self._stamp_ns = frame.stamp_ns
         self._lost_ns: int | None = None  # since when it is looked for in vain
         self._remember_place(frame, mask)
 
