@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lisa_ros.errors import DatasetError
+from lisa_ros.errors import DatasetError, ModelError
 from lisa_ros.model.checkpoint import LoadedLisa
 from lisa_ros.model.prompts import conversation_named
 from training.collate import Collator, ImageBatch
@@ -174,12 +174,14 @@ class Run:
             for name, value in parts.items():
                 share = value.detach() / accumulation
                 sums[name] = sums[name] + share if name in sums else share
+        told = ranks.mean(sums)
+        _check_finite(told["total"], step, config)
         settings = config.optimisation
         rate = settings.learning_rate * factor(
             settings.schedule, step, settings.warmup_steps, config.steps
         )
         self.engine.step(rate)
-        return {**ranks.mean(sums), "learning_rate": rate}
+        return {**told, "learning_rate": rate}
 
     def _taught(self, parts: dict[str, Tensor], step: int) -> Tensor | float:
         """The share of the temporary head: a first push, which is gone at the end."""
@@ -251,6 +253,16 @@ def _identity(config: RunConfig, objective: LisaObjective, ranks: Ranks) -> dict
     """What must be equal for a run to go on: all but where and how often it is written."""
     settings = {k: v for k, v in plain(dataclasses.asdict(config)).items() if k not in _FREE}
     return {**settings, "start_digest": learning_digest(objective), "ranks": ranks.world}
+
+
+def _check_finite(total: float, step: int, config: RunConfig) -> None:
+    """Raise ModelError for a loss that is no number; of fp16, DeepSpeed passes over such steps."""
+    if not math.isfinite(total) and config.precision != "fp16":
+        raise ModelError(
+            f"The loss of step {step} is {total}: the weights are damaged, or a sample is. The "
+            f"last state in {config.out} is from before. Try a lower optimisation.learning_rate, "
+            "precision=fp32, or validate the data."
+        )
 
 
 def _seed_of(seed: int, step: int, micro_batch: int) -> int:

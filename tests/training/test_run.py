@@ -12,7 +12,7 @@ import yaml
 from block_rooms import block_room
 from run_setup import kill_when, losses, run_training, start_training, write_run
 
-from lisa_ros.errors import ConfigurationError
+from lisa_ros.errors import ConfigurationError, ModelError
 from lisa_ros.simulation.storage import write_rooms
 from training.config import load_config
 from training.engine import read_learned
@@ -66,6 +66,14 @@ def test_a_run_with_another_configuration_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="a run with steps 1, this one has 2"):
         train_here(config, "steps=2")
     train_here(config, "save_every=7")
+
+
+def test_a_loss_that_is_no_number_ends_a_run_before_it_is_saved(tmp_path: Path) -> None:
+    config = write_run(tmp_path, save_every=1, lora=None)
+    with pytest.raises(ModelError, match="is nan"):
+        train_here(config, "optimisation.learning_rate=1e30", "optimisation.warmup_steps=1")
+    state = newest_state(tmp_path / "run")
+    assert len(losses(tmp_path / "run")) == read_progress(state).step
 
 
 @pytest.mark.slow
