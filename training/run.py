@@ -29,7 +29,6 @@ from training.feature_lookup import FeatureLookup
 from training.frozen_towers import FrozenTowers, encoding_of, towers_of
 from training.objective import LisaObjective
 from training.precision import precision_named
-from training.quantise import quantise_layers
 from training.ranks import Ranks
 from training.run_config import RunConfig, Source
 from training.run_data import cached_names, micro_batches, open_mixture, open_source
@@ -37,9 +36,13 @@ from training.run_log import RunLog
 from training.run_record import START_WEIGHTS, parameter_numbers, plain, write_record
 from training.run_states import Progress, RunStates
 from training.schedule import factor
-from training.start import learning_digest, load_start, loading_dtype, weights_digest
-from training.target_head import TargetHead
-from training.trainable import choose_trainable
+from training.start import (
+    learning_digest,
+    learning_objective,
+    load_start,
+    loading_dtype,
+    weights_digest,
+)
 from training.training_curves import draw_curves
 from training.validation import HeldOut
 from training.watch import Watch, worsened
@@ -80,7 +83,7 @@ class Run:
         begun_with = weights_digest(self.model, loading_dtype(config))
         template = conversation_named(loaded.settings.conversation)
         tokenize = ConversationTokenizer(loaded.tokenizer, template)
-        self.objective = _objective(loaded, tokenize.prefix, config)
+        self.objective = learning_objective(loaded, tokenize.prefix, config)
         self.identity = _identity(config, self.objective, ranks)
         numbers = parameter_numbers(self.model)
         self.facts: dict[str, int | str] = {**numbers, START_WEIGHTS: begun_with}
@@ -212,22 +215,6 @@ class Run:
         """Whether this state is to be kept: now and then, the best so far, and the last one."""
         regular = progress.step % self.config.save_every == 0
         return regular or progress.step in (progress.best_step, self.config.steps)
-
-
-def _objective(loaded: LoadedLisa, prefix: tuple[int, ...], config: RunConfig) -> LisaObjective:
-    """The model with its losses, and of its parameters those that learn thawed."""
-    model = loaded.model
-    if config.lora is not None and config.lora.quantise is not None:
-        quantise_layers(model, precision_named(config.precision))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        choose_trainable(model, config.lora, loaded.tokenizer.added_ids)
-        head = TargetHead(model.config.out_dim) if config.head_weight else None
-    if config.gradient_checkpointing:
-        llm = model.model  # transformers 5 renames this
-        renamed = getattr(llm, "activation_checkpointing_enable", None)
-        (renamed or llm.gradient_checkpointing_enable)()
-    return LisaObjective(model, prefix, config.mask_grid, head)
 
 
 def _engine(objective: LisaObjective, config: RunConfig, ranks: Ranks) -> Engine:

@@ -1,4 +1,4 @@
-"""The weights that a run starts from."""
+"""The weights that a run starts from, and what of them learns."""
 
 from __future__ import annotations
 
@@ -15,8 +15,12 @@ from lisa_ros.model.lisa import LisaForCausalLM
 from lisa_ros.model.locations import checkpoint_folder
 from lisa_ros.model.settings import LisaSettings
 from training.llava_base import lisa_from_llava
+from training.objective import LisaObjective
 from training.precision import precision_named
+from training.quantise import quantise_layers
 from training.run_config import RunConfig, Start
+from training.target_head import TargetHead
+from training.trainable import choose_trainable
 
 
 def load_start(
@@ -74,6 +78,24 @@ def loading_dtype(config: RunConfig) -> torch.dtype:
     DeepSpeed keeps its own float32 copies of what learns; without it the weights are that copy.
     """
     return torch.float32 if config.deepspeed is None else precision_named(config.precision)
+
+
+def learning_objective(
+    loaded: LoadedLisa, prefix: tuple[int, ...], config: RunConfig
+) -> LisaObjective:
+    """The model with its losses, and of its parameters those that learn thawed."""
+    model = loaded.model
+    if config.lora is not None and config.lora.quantise is not None:
+        quantise_layers(model, precision_named(config.precision))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        choose_trainable(model, config.lora, loaded.tokenizer.added_ids)
+        head = TargetHead(model.config.out_dim) if config.head_weight else None
+    if config.gradient_checkpointing:
+        llm = model.model  # transformers 5 renames this
+        renamed = getattr(llm, "activation_checkpointing_enable", None)
+        (renamed or llm.gradient_checkpointing_enable)()
+    return LisaObjective(model, prefix, config.mask_grid, head)
 
 
 def weights_digest(model: LisaForCausalLM, dtype: torch.dtype) -> str:
