@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Any, Protocol
 
 import rclpy
+from rclpy._rclpy_pybind11 import InvalidHandle
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
 from rclpy.signals import uninstall_signal_handlers
@@ -95,6 +96,8 @@ def _spin(executor: MultiThreadedExecutor, node: RunnableNode) -> None:
             executor.spin()
         except ExternalShutdownException:
             return
+        except InvalidHandle:
+            continue  # a transition destroyed a subscription that rclpy was about to wait for
         except (
             Exception
         ) as error:  # rclpy raises what a callback raised, bad service requests among it

@@ -15,6 +15,7 @@ from lifecycle_msgs.srv import ChangeState, GetState
 from lisa_ros.action import Reason
 from lisa_ros.msg import Perception
 from rcl_interfaces.srv import SetParameters
+from rclpy._rclpy_pybind11 import InvalidHandle
 from rclpy.action import ActionClient
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
@@ -168,5 +169,7 @@ class RobotClient:
         return started.result().result()
 
     def _spin(self) -> None:
-        with suppress(ExternalShutdownException):
-            self._executor.spin()
+        # rclpy stumbles over publishers that tests destroy while it is about to wait for them.
+        while self.context.ok():
+            with suppress(ExternalShutdownException, InvalidHandle):
+                self._executor.spin()
