@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 import torch
 
+from benchmarks.command import run
 from lisa_ros.inference.engine import LisaEngine
 from lisa_ros.inference.reference import Vision, evaluate
 from lisa_ros.model.checkpoint import load_checkpoint
@@ -103,4 +104,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(run(main))

@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from benchmarks.command import run
 from lisa_ros.model.checkpoint import LoadedLisa, load_checkpoint
 from lisa_ros.model.prompts import SHORT_QUESTIONS, conversation_named
 from lisa_ros.simulation.room import Room, generate_room
@@ -180,4 +181,4 @@ def _ratio(rates: dict[str, float], stage: str) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(run(main))

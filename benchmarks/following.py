@@ -24,6 +24,7 @@ from dataclasses import replace
 import numpy as np
 from tqdm import tqdm
 
+from benchmarks.command import run
 from benchmarks.following_figures import HIT_IOU, Figures, Look, Shot, count, position_of
 from lisa_ros.geometry import split_mask
 from lisa_ros.inference.engine import LisaEngine
@@ -220,4 +221,4 @@ def _cell(value: float | int | None) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(run(main))

@@ -15,6 +15,7 @@ from collections.abc import Callable
 
 import torch
 
+from benchmarks.command import run
 from lisa_ros.errors import GenerationCanceledError
 from lisa_ros.inference.engine import LisaEngine
 from lisa_ros.simulation.requests import default_request
@@ -82,4 +83,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(run(main))

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from tqdm import tqdm
 
+from benchmarks.command import run
 from lisa_ros.inference.engine import LisaEngine
 from lisa_ros.inference.second_look import is_found, look_again
 from lisa_ros.inference.segmenter import Segmenter
@@ -219,4 +220,4 @@ def _percent(counted: object, name: str) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(run(main))
