@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -40,12 +41,22 @@ class AskClient(Node):
         super().__init__("lisa_ask", namespace=namespace, start_parameter_services=False)
         self._action = ActionClient(self, Reason, "reason")
         self._told = ""
+        self._interrupted = False
+
+    def interrupt(self, *_: object) -> None:
+        """Interrupt `ask` between two looks at the graph; a handler of SIGINT.
+
+        Python's own would raise wherever the client happens to be, in a callback of rclpy too,
+        where an exception can get lost.
+        """
+        self._interrupted = True
 
     def ask(self, goal: Reason.Goal, wait_s: float) -> Perception:
-        """Send a goal and wait for its answer; a KeyboardInterrupt cancels it.
+        """Send a goal and wait for its answer; an interrupt cancels it.
 
         wait_s: for the node to be there; the answer itself may take as long as the goal allows.
-        Raises NoAnswerError.
+        Raises NoAnswerError, and KeyboardInterrupt for an interrupt while there is nothing to
+        cancel or while the cancel is waited for.
         """
         self._wait_for_node(wait_s)
         sent = self._action.send_goal_async(goal, self._on_feedback)
@@ -71,7 +82,7 @@ class AskClient(Node):
                     f"No perception node takes goals on {self.get_namespace().rstrip('/')}/reason "
                     f"(waited {wait_s:g} s). Start one, or see `lisa doctor`."
                 )
-            rclpy.spin_once(self, timeout_sec=0.05)
+            self._spin()
 
     def _wait(self, future: Any, timeout_s: float | None) -> Any:
         deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
@@ -80,8 +91,14 @@ class AskClient(Node):
                 raise NoAnswerError("The node does not answer to the cancel; see `lisa doctor`.")
             if not self._action.server_is_ready():
                 raise NoAnswerError("The perception node has gone; look at its log.")
-            rclpy.spin_once(self, timeout_sec=0.05)
+            self._spin()
         return future.result()
+
+    def _spin(self) -> None:
+        if self._interrupted:
+            self._interrupted = False
+            raise KeyboardInterrupt
+        rclpy.spin_once(self, timeout_sec=0.05)
 
     def _on_feedback(self, message: Any) -> None:
         feedback = message.feedback
@@ -106,6 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     client: AskClient | None = None
     try:
         client = AskClient(options.namespace)
+        signal.signal(signal.SIGINT, client.interrupt)
         answer = client.ask(goal, options.wait)
     except (NoAnswerError, NameValidationException) as error:
         print(error, file=sys.stderr)
