@@ -14,7 +14,7 @@ from lisa_ros.types import Turn
 
 # A Llama's longest token has 16 characters, and 4096 of them are the longest context of a released
 # LISA. More is refused before time and memory are spent on it.
-_MAX_LENGTH = 100_000
+MAX_LENGTH = 100_000
 
 
 def clean_instruction(instruction: str | bytes) -> str:
@@ -64,9 +64,9 @@ def check_length(n_prompt: int, n_new: int, context: int) -> None:
 
 
 def _decoded(said: str | bytes, what: str = "instruction") -> str:
-    if isinstance(said, str | bytes) and len(said) > _MAX_LENGTH:
+    if isinstance(said, str | bytes) and len(said) > MAX_LENGTH:
         raise InstructionTooLongError(
-            f"The {what} has {len(said)} characters, at most {_MAX_LENGTH} are read. Shorten it."
+            f"The {what} has {len(said)} characters, at most {MAX_LENGTH} are read. Shorten it."
         )
     if isinstance(said, bytes):
         try:

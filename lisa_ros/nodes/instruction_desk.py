@@ -18,6 +18,7 @@ from std_msgs.msg import String
 from std_srvs.srv import Trigger
 
 from lisa_ros.errors import ConfigurationError, EmptyInstructionError, InstructionTooLongError
+from lisa_ros.inference.instruction import MAX_LENGTH
 from lisa_ros.msg import Perception
 from lisa_ros.nodes.answers import Answer, Policy, Request, StopSignal, quoted, unanswered
 from lisa_ros.nodes.conversions import ModelFacts
@@ -28,9 +29,6 @@ from lisa_ros.nodes.sessions import MAX_NAME_LENGTH
 from lisa_ros.nodes.worker import ModelWorker
 from lisa_ros.types import Status
 
-# Many times what any model's context holds. Longer texts would keep the model's thread for seconds
-# only to be read, and would be repeated in every answer.
-_MAX_LENGTH = 100_000
 _CLEARED = "Stopped and cleared."
 _STOPPED = "Stopped by an empty instruction or `clear`."
 
@@ -127,9 +125,9 @@ class InstructionDesk:
         if not order.instruction.strip():
             return "The instruction is empty.", EmptyInstructionError.code
         longest = max(len(order.instruction), len(order.refine))
-        if longest > _MAX_LENGTH:
+        if longest > MAX_LENGTH:  # at once: it would be repeated in every answer
             said = f"The instruction, or what to refine, has {longest} characters"
-            return f"{said}; expected at most {_MAX_LENGTH}.", InstructionTooLongError.code
+            return f"{said}; expected at most {MAX_LENGTH}.", InstructionTooLongError.code
         if len(order.session) > MAX_NAME_LENGTH:
             said = f"The session's name has {len(order.session)} characters"
             return f"{said}; expected at most {MAX_NAME_LENGTH}.", ConfigurationError.code
@@ -169,5 +167,5 @@ class InstructionDesk:
 def _shortened(order: Order) -> Order:
     """Return an order that is refused as its answer repeats it."""
     return replace(
-        order, instruction=order.instruction[:_MAX_LENGTH], session=order.session[:MAX_NAME_LENGTH]
+        order, instruction=order.instruction[:MAX_LENGTH], session=order.session[:MAX_NAME_LENGTH]
     )
