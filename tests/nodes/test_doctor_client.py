@@ -10,6 +10,7 @@ import pytest
 pytest.importorskip("rclpy")
 pytest.importorskip("lisa_ros.msg")
 
+import rclpy
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from lisa_ros.action import Reason
 from lisa_ros.msg import Perception, Target
@@ -177,6 +178,19 @@ def test_an_interrupt_cancels_a_goal_that_is_on_its_way_as_well(
     client._action = SimpleNamespace(send_goal_async=lambda *_: "the goal")
     assert client.ask(Reason.Goal(), 1.0) is canceled
     assert handle.canceled
+
+
+def test_an_interrupt_is_raised_at_the_next_look_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[float] = []
+    monkeypatch.setattr(rclpy, "spin_once", lambda client, timeout_sec: looks.append(timeout_sec))
+    client = object.__new__(AskClient)  # the part of it that is no node
+    client._interrupted = False
+    client.interrupt()
+    with pytest.raises(KeyboardInterrupt):
+        client._spin()
+    assert not looks
+    client._spin()
+    assert len(looks) == 1
 
 
 def test_only_found_is_a_success() -> None:
