@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import os
 import types
 import typing
 from collections.abc import Sequence
@@ -19,6 +20,8 @@ T = TypeVar("T")
 
 def load_config(kind: type[T], path: Path, overrides: Sequence[str] = ()) -> T:
     """Read `path` into the dataclass `kind`; `overrides` are `a.b=value`, in YAML notation.
+
+    A text that begins with ~/ is a path in the user's home.
 
     Raises:
         ConfigurationError: a file that is not YAML, an unknown key, a missing one, or a value of
@@ -119,4 +122,6 @@ def _convert(hint: Any, value: Any, where: str) -> Any:
         raise ConfigurationError(f"{where} is {value!r}; choose true or false.")
     if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
         raise ConfigurationError(f"{where} should be {hint.__name__}, got {value!r}.")
+    if isinstance(value, str) and value.startswith("~/"):  # no shell does, in YAML or after a "="
+        return os.path.expanduser(value)
     return value

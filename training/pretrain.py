@@ -38,6 +38,7 @@ from training.config import load_config
 from training.data.rooms import EpochOrder, load_rooms
 from training.pretrain_config import PretrainConfig
 from training.ranks import ALONE, Ranks, joined_ranks
+from training.run_log import forget_from
 from training.scratch import random_lisa
 from training.tokenizer import train_tokenizer
 from training.tower_growth import take_towers
@@ -131,10 +132,13 @@ def run(trainer: VisionTrainer, rooms: list[Room], out: Path, ranks: Ranks = ALO
         rng = np.random.default_rng([config.seed, step, ranks.rank])
         return trainer.batch([rooms[i] for i in order.indices(step)], rng)
 
-    losses = out.with_name(f"{out.name}.losses.jsonl") if ranks.first else Path(os.devnull)
+    losses = Path(os.devnull)
+    if ranks.first:
+        losses = out.with_name(f"{out.name}.losses.jsonl")
+        forget_from(losses, first)
     with (
         ThreadPoolExecutor(1) as background,
-        losses.open("a" if first else "w", encoding="utf-8") as log,
+        losses.open("a", encoding="utf-8") as log,
         tqdm(total=config.steps, initial=first, unit="step", disable=not ranks.first) as bar,
     ):
         upcoming = background.submit(prepare, first)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from training.precision import precision_named
 from training.ranks import Ranks
 from training.run_config import RunConfig, Source
 from training.run_data import cached_names, micro_batches, open_mixture, open_source
+from training.run_lock import only_run_in
 from training.run_log import RunLog
 from training.run_record import START_WEIGHTS, parameter_numbers, plain, write_record
 from training.run_states import Progress, RunStates
@@ -55,14 +56,17 @@ def train(config: RunConfig, ranks: Ranks) -> None:
     """A whole run, from the configuration to the picture of its losses.
 
     Raises:
-        LisaError: something that the configuration names is missing or does not fit.
+        LisaError: something that the configuration names is missing or does not fit, or another
+            run is in its folder.
 
     """
-    work = Path(config.out) / "tokenizer" / f"rank-{ranks.rank}"
-    loaded = load_start(config.start, work, config.seed, dtype=loading_dtype(config))
-    run = Run(config, loaded, ranks)
-    run.go()
-    finish(run)
+    out = Path(config.out)
+    with only_run_in(out) if ranks.first else nullcontext():
+        work = out / "tokenizer" / f"rank-{ranks.rank}"
+        loaded = load_start(config.start, work, config.seed, dtype=loading_dtype(config))
+        run = Run(config, loaded, ranks)
+        run.go()
+        finish(run)
     if ranks.first:
         print(f"Done. Next: python -m training.export {config.out} CHECKPOINT")
 

@@ -39,7 +39,7 @@ class RunLog:
         self._stack.callback(self.bar.close)
         if ranks.first:
             path = out / LOSSES_FILE
-            _forget_from(path, first_step)
+            forget_from(path, first_step)
             self._file = self._stack.enter_context(path.open("a", encoding="utf-8"))
             if config.tensorboard:
                 self._board = _summary_writer(out / "tensorboard", first_step)
@@ -107,8 +107,8 @@ def _lines(path: Path) -> Iterator[tuple[dict[str, float], str]]:
             yield json.loads(line), line
 
 
-def _forget_from(path: Path, step: int) -> None:
-    """Drop the lines of steps that will be done again."""
+def forget_from(path: Path, step: int) -> None:
+    """Drop the lines of steps that will be done again from a file of losses."""
     if path.exists():
         replace_text(path, "".join(line for values, line in _lines(path) if values["step"] < step))
 

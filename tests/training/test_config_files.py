@@ -43,6 +43,12 @@ def test_overrides_reach_into_sections(written: Path) -> None:
     assert config == Outer("other", limit=7, inner=Inner(2.0, (4, 5)))
 
 
+def test_home_is_found(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/mia")
+    assert load_config(Outer, written, ["name=~/runs/a"]).name == "/home/mia/runs/a"
+    assert load_config(Outer, written, ["name=a~/b"]).name == "a~/b"
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [

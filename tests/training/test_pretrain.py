@@ -87,12 +87,12 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(
     config: PretrainConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = dataclasses.replace(config, steps=8, save_every=3)
+    config = dataclasses.replace(config, steps=22, save_every=9)
     pretrain(config)
     step = VisionTrainer.step
 
     def stopped(self: VisionTrainer, number: int, *rest: object) -> object:
-        if number == 5:
+        if number == 21:
             raise KeyboardInterrupt
         return step(self, number, *rest)
 
@@ -108,6 +108,8 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(
     for name, value in whole.items():
         assert torch.equal(resumed[name], value), name
     assert not state_path(Path(again.out)).exists()
+    steps = Path(f"{again.out}.losses.jsonl").read_text().splitlines()
+    assert [json.loads(line)["step"] for line in steps] == [0, 20]
 
 
 @pytest.mark.slow
