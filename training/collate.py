@@ -10,14 +10,13 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from lisa_ros.errors import DatasetError
 from lisa_ros.model.preprocess import ClipProcessor, clip_input, sam_input, sam_resized_hw
-from lisa_ros.recordings.image_files import UNREADABLE
 from lisa_ros.types import UInt8Array
 from training.conversation import ConversationTokenizer, TokenisedConversation
+from training.data.image_file import read_image
 from training.data.sample import Sample
 from training.feature_lookup import FeatureLookup, Slot
 from training.packing import Branch, PackedQuestions, pack_questions
@@ -153,27 +152,3 @@ class Collator:
 
 def _stacked(pixels: Sequence[Tensor], side: int) -> Tensor:
     return torch.stack(list(pixels)) if pixels else torch.zeros(0, 3, side, side)
-
-
-def read_image(sample: Sample) -> UInt8Array:
-    """The image of a sample, u8[H,W,3] RGB; EXIF orientation is not applied.
-
-    Raises:
-        DatasetError: the file cannot be read as an image, or has another size than the masks.
-
-    """
-    if sample.pixels is not None:
-        pixels = sample.pixels
-    else:
-        try:
-            with Image.open(sample.image) as file:
-                pixels = np.asarray(file.convert("RGB"))
-        except UNREADABLE as error:
-            raise DatasetError(f"{sample.image} cannot be read as an image: {error}.") from error
-    if pixels.shape[:2] != sample.masks.shape[1:]:
-        height, width = pixels.shape[:2]
-        raise DatasetError(
-            f"{sample.image} is {width}x{height}, its masks "
-            f"{sample.masks.shape[2]}x{sample.masks.shape[1]}."
-        )
-    return pixels

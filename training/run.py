@@ -30,13 +30,14 @@ from training.frozen_towers import FrozenTowers, encoding_of, towers_of
 from training.objective import LisaObjective
 from training.precision import precision_named
 from training.ranks import Ranks
-from training.run_config import RunConfig, Source
+from training.run_config import RunConfig
 from training.run_data import cached_names, micro_batches, open_mixture, open_source
 from training.run_lock import only_run_in
 from training.run_log import RunLog
 from training.run_record import START_WEIGHTS, parameter_numbers, plain, write_record
 from training.run_states import Progress, RunStates
 from training.schedule import factor
+from training.sources import Source
 from training.start import (
     learning_digest,
     learning_objective,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from lisa_ros.errors import ConfigurationError
 from training.config import expect
 from training.data.set_aside import VAL_SHARE
 from training.losses import LossWeights
 from training.objective import MaskGrid
+from training.sources import Source, SourceGroup, Validation
 from training.trainable import LoraSettings
 
 
@@ -44,44 +45,6 @@ class Start:
                 "start: `vision_tower` goes with `llava`. Put the CLIP of a LISA into its folder, "
                 "under the last part of the name in its config.json."
             )
-
-
-@dataclass(frozen=True)
-class Source:
-    """A dataset: what `registry.open_dataset` takes. cache: keep what the frozen towers make."""
-
-    kind: str
-    folder: str
-    split: str | None = None
-    options: dict[str, Any] = field(default_factory=dict)
-    cache: bool = False
-
-
-@dataclass(frozen=True)
-class SourceGroup:
-    """Datasets that share one weight; see `mixture.Group`."""
-
-    name: str
-    weight: float
-    datasets: tuple[Source, ...]
-
-
-@dataclass(frozen=True)
-class Validation:
-    """A held-out set, every so many steps; the best gIoU decides which state is kept.
-
-    images: at most so many of it, evenly spread, and of each watched set.
-    """
-
-    data: Source
-    every: int
-    images: int | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse what would validate never or nothing."""
-        expect(self.every >= 1, "validation.every", self.every, "1 or more")
-        some = self.images is None or self.images >= 1
-        expect(some, "validation.images", self.images, "1 or more, or null for all")
 
 
 @dataclass(frozen=True)
@@ -202,8 +165,10 @@ class RunConfig:
                 f"{cached[0].kind} has `cache: true`, but `features` names no folder to keep them."
             )
         held_out = [*self.watched, *([] if self.validation is None else [self.validation.data])]
-        if any(source.cache for source in held_out):
-            raise ConfigurationError("`cache: true` goes with `data` only; leave it out elsewhere.")
+        if any(source.cache or source.crops is not None for source in held_out):
+            raise ConfigurationError(
+                "`cache: true` and `crops` go with `data` only; leave them out elsewhere."
+            )
 
     @property
     def splits_weights(self) -> bool:

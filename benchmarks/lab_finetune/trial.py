@@ -15,8 +15,9 @@ from lisa_ros.durable_files import replace_text
 from training.data.room_export import Frames, export_rooms
 from training.data.room_requests import KindChoice
 from training.export import export
-from training.run_config import RunConfig, Source, SourceGroup, Start
+from training.run_config import RunConfig, Start
 from training.run_record import plain
+from training.sources import Source, SourceGroup
 
 # Of frames that are not learned from, for the one validation at the end; nothing is chosen by it.
 VAL_FRAMES = 10

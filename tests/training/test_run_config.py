@@ -64,6 +64,16 @@ def test_nested_lists_of_sections_are_read(tmp_path: Path) -> None:
         ({"start": {"lisa": "a", "vision_tower": "b"}}, "goes with `llava`"),
         ({"validation": {"data": LAB, "every": 0}}, "validation.every is 0"),
         ({"validation": {"data": {**LAB, "cache": True}, "every": 1}}, "with `data` only"),
+        ({"validation": {"data": {**LAB, "crops": 0.5}, "every": 1}}, "with `data` only"),
+        ({"data": [{"name": "a", "weight": 1, "datasets": [{**LAB, "crops": 1}]}]}, "crops is 1"),
+        (
+            {
+                "data": [
+                    {"name": "a", "weight": 1, "datasets": [{**LAB, "crops": 0.5, "cache": True}]}
+                ]
+            },
+            "Leave out one",
+        ),
         ({"validation": {"data": LAB, "every": 1, "images": 0}}, "validation.images is 0"),
         ({"optimisation": {"betas": [0.9]}}, r"betas is \[0.9\]; expected two numbers"),
         ({"optimisation": {"learning_rate": float("nan")}}, "learning_rate is nan"),

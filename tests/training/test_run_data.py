@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from lisa_ros.errors import DatasetError
 from training.config import load_config
 from training.ranks import ALONE, Ranks
 from training.run_config import RunConfig
-from training.run_data import micro_batches
+from training.run_data import micro_batches, open_mixture
 
 
 class Counted:
@@ -41,3 +42,15 @@ def test_batches_come_in_order_and_an_error_in_its_own_words(tmp_path: Path, wor
     with pytest.raises(DatasetError) as caught:
         next(batches)
     assert str(caught.value) == "kitchen/10.png cannot be read as an image."
+
+
+def test_a_source_with_crops_gives_parts_of_its_images(tmp_path: Path) -> None:
+    config = load_config(RunConfig, write_run(tmp_path))
+    (group,) = config.data
+    (source,) = group.datasets
+    for crops, sizes in ((None, 1), (0.3, 5)):
+        cropped = dataclasses.replace(source, crops=crops)
+        mixture = open_mixture((dataclasses.replace(group, datasets=(cropped,)),), seed=0)
+        seen = {mixture.sample(number).masks.shape[1:] for number in range(40)}
+        assert len(seen) >= sizes
+        assert (len(seen) == 1) == (crops is None)

@@ -11,7 +11,7 @@ from PIL import Image, ImageOps
 from lisa_ros.errors import DatasetError
 from lisa_ros.recordings.image_files import UNREADABLE, UPRIGHT, exif_orientation
 from lisa_ros.types import UInt8Array
-from training.data.sample import Problem
+from training.data.sample import Problem, Sample
 
 
 def image_size(path: Path) -> tuple[int, int]:
@@ -56,6 +56,30 @@ def upright_pixels(path: Path) -> UInt8Array | None:
             return np.array(ImageOps.exif_transpose(image).convert("RGB"))
     except UNREADABLE as error:
         raise _unreadable(path, error) from error
+
+
+def read_image(sample: Sample) -> UInt8Array:
+    """The image of a sample, u8[H,W,3] RGB; EXIF orientation is not applied.
+
+    Raises:
+        DatasetError: the file cannot be read as an image, or has another size than the masks.
+
+    """
+    if sample.pixels is not None:
+        pixels = sample.pixels
+    else:
+        try:
+            with Image.open(sample.image) as file:
+                pixels = np.asarray(file.convert("RGB"))
+        except UNREADABLE as error:
+            raise DatasetError(f"{sample.image} cannot be read as an image: {error}.") from error
+    if pixels.shape[:2] != sample.masks.shape[1:]:
+        height, width = pixels.shape[:2]
+        raise DatasetError(
+            f"{sample.image} is {width}x{height}, its masks "
+            f"{sample.masks.shape[2]}x{sample.masks.shape[1]}."
+        )
+    return pixels
 
 
 def checked_size(path: Path, size: tuple[int, int]) -> None:

@@ -10,8 +10,13 @@ import pytest
 from PIL import Image
 
 from lisa_ros.errors import DatasetError
-from training.collate import read_image
-from training.data.image_file import image_problems, image_size, orientation, upright_pixels
+from training.data.image_file import (
+    image_problems,
+    image_size,
+    orientation,
+    read_image,
+    upright_pixels,
+)
 from training.data.sample import Sample
 from training.data.scannet import bounded_image
 
