@@ -38,7 +38,7 @@ class KindQuestions:
         self._kinds, self._requests, self._template = kinds, requests_per_room, template
         self._rooms = StoredRooms(folder)
         numbers = range(len(self._rooms))
-        self._kept = [number for number in numbers if kinds.can_ask(self._rooms.objects(number))]
+        self._kept = [number for number in numbers if kinds.askable(self._rooms.objects(number))]
 
     def __len__(self) -> int:
         return len(self._kept)

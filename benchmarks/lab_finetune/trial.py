@@ -43,7 +43,8 @@ class Workshop:
 
     base: the checkpoint to start from. kinds: new to it. lab_rooms: where frames come from.
     known_rooms: asked about all other kinds, so that they are kept. config: of the fine-tuning,
-    whose weights, folders, kinds and seed are filled in. ranks: processes that train together.
+    whose weights, folders, kinds and seed are filled in. things: of the kinds that each labelled
+    frame shows, at least. ranks: processes that train together.
     """
 
     base: Path
@@ -52,6 +53,7 @@ class Workshop:
     known_rooms: Path
     config: RunConfig
     out: Path
+    things: int = 1
     ranks: int = 1
 
 
@@ -70,7 +72,7 @@ def fine_tuned(workshop: Workshop, trial: Trial) -> Path:
     lab, run, checkpoint = folder / "lab", folder / "run", folder / "checkpoint"
     if not lab.exists():  # it appears as a whole
         kinds = KindChoice(only=frozenset(workshop.kinds))
-        frames = Frames(trial.frames, VAL_FRAMES, kinds, REQUESTS_PER_FRAME)
+        frames = Frames(trial.frames, VAL_FRAMES, kinds, REQUESTS_PER_FRAME, things=workshop.things)
         export_rooms(workshop.lab_rooms, lab, frames, trial.seed)
     config = folder / "config.yaml"
     settings = plain(dataclasses.asdict(run_config(workshop, trial, lab, run)))

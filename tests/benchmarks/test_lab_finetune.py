@@ -231,6 +231,7 @@ def test_a_whole_trial(
     settings = (*small, "tensorboard=false", f"features.folder={tmp_path}/features")
     arguments = ["--base", str(tmp_path / "base"), "--rooms", str(tmp_path / "known")]
     arguments += ["--out", str(out), "--frames", "2", "--seeds", "5", "--kinds", "ball"]
+    arguments += ["--things", "1"]
     for setting in (*settings, "validation.images=1", "optimisation.warmup_steps=1"):
         arguments += ["--set", setting]
 

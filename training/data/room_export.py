@@ -27,13 +27,14 @@ _FRAME = "000000"
 
 
 class Frames(NamedTuple):
-    """How many frames of each split, and what is asked about each."""
+    """How many frames of each split, how many things each shows, and what is asked about it."""
 
     train: int
     val: int = 0
     kinds: KindChoice = KindChoice()
     requests: int = QUESTIONS_PER_IMAGE
     absent_share: float = 0.25
+    things: int = 1  # that may be asked for, at least
 
 
 def export_rooms(
@@ -73,9 +74,9 @@ def export_rooms(
 def _samples(
     rooms: StoredRooms, indices: Iterable[int], frames: Frames, seed: int
 ) -> Iterator[tuple[int, LabSample]]:
-    """Rooms in which something of the kinds can be asked for, as samples."""
+    """Rooms in which enough of the kinds can be asked for, as samples."""
     for index in indices:
-        if not frames.kinds.can_ask(rooms.objects(index)):
+        if frames.kinds.askable(rooms.objects(index)) < frames.things:
             continue
         room, rng = rooms[index], np.random.default_rng([seed, index])
         requests = draw_requests(
@@ -112,5 +113,6 @@ def _check_count(rooms: Path, found: int, frames: Frames) -> None:
     if found < wanted:
         kinds = ", ".join(sorted(frames.kinds.only)) or "what can be asked for"
         raise DatasetError(
-            f"{rooms} has {found} rooms that show {kinds}; {wanted} are wanted. Generate more."
+            f"{rooms} has {found} rooms that show {frames.things} or more of {kinds}; {wanted} are "
+            "wanted. Generate more."
         )

@@ -50,10 +50,10 @@ class KindChoice:
         """Whether nothing is left out."""
         return not self.only and not self.without
 
-    def can_ask(self, objects: tuple[RoomObject, ...]) -> bool:
-        """Whether one of the objects of a room may be asked for."""
-        kinds = {item.kind for item in objects if item.is_target} - self.without
-        return bool(kinds & self.only if self.only else kinds)
+    def askable(self, objects: tuple[RoomObject, ...]) -> int:
+        """How many of the objects of a room may be asked for."""
+        kinds = [item.kind for item in objects if item.is_target and item.kind not in self.without]
+        return sum(kind in self.only for kind in kinds) if self.only else len(kinds)
 
     def allows(self, room: Room, request: Request) -> bool:
         """Whether a request about a room keeps to the choice."""

@@ -81,7 +81,7 @@ class SimulatedRooms:
         self._kept = [
             index
             for index in range(len(self._rooms))
-            if kinds.takes_all or kinds.can_ask(self._rooms.objects(index))
+            if kinds.takes_all or kinds.askable(self._rooms.objects(index))
         ]
         if not self._kept:
             raise DatasetError(f"No room in {folder} shows any of the kinds to ask for.")

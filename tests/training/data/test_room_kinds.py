@@ -188,8 +188,10 @@ def test_more_frames_contain_fewer(folder: Path, tmp_path: Path) -> None:
 
 def test_too_few_rooms_leave_nothing(folder: Path, tmp_path: Path) -> None:
     frames = Frames(9, 0, KindChoice(only=frozenset({"apple"})))
-    with pytest.raises(DatasetError, match=r"8 rooms that show apple; 9 are wanted"):
+    with pytest.raises(DatasetError, match=r"8 rooms that show 1 or more of apple; 9 are wanted"):
         export_rooms(folder, tmp_path / "out", frames, reserve_bytes=0)
+    with pytest.raises(DatasetError, match="has 0 rooms that show 2 or more"):
+        export_rooms(folder, tmp_path / "out", frames._replace(things=2), reserve_bytes=0)
     with pytest.raises(DatasetError, match="generate"):
         export_rooms(tmp_path, tmp_path / "out", frames, reserve_bytes=0)
     assert list(tmp_path.iterdir()) == []
