@@ -16,7 +16,12 @@ from typing import Any
 
 import yaml
 from ament_index_python.packages import PackageNotFoundError, get_package_share_directory
-from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, OpaqueFunction
+from launch.actions import (
+    DeclareLaunchArgument,
+    GroupAction,
+    IncludeLaunchDescription,
+    OpaqueFunction,
+)
 from launch.launch_description_sources import AnyLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode, Node
@@ -216,10 +221,12 @@ def _driver(
             "start the driver yourself and add start_camera:=false."
         ) from error
     if "launch" in driver:
-        return IncludeLaunchDescription(
+        included = IncludeLaunchDescription(
             AnyLaunchDescriptionSource(str(Path(share) / "launch" / driver["launch"])),
             launch_arguments={**driver["arguments"], **arguments}.items(),
         )
+        # Else it takes our namespace and params_file, which drivers have arguments for, too.
+        return GroupAction([included], forwarding=False)
     return Node(
         package=driver["package"],
         executable=driver["executable"],

@@ -6,6 +6,7 @@ Where `launch` is not installed (it comes with ROS 2, not from PyPI) the file is
 from __future__ import annotations
 
 import ast
+import builtins
 import importlib.util
 import json
 import re
@@ -171,6 +172,46 @@ def test_a_driver_that_is_not_installed_is_named(
     module, context = described("realsense")
     with pytest.raises(RuntimeError, match=r"realsense2_camera.*start_camera:=false"):
         module._nodes(context)
+
+
+DRIVER = """
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
+
+def generate_launch_description():
+    names = ("namespace", "params_file", "name")
+    return LaunchDescription(
+        [DeclareLaunchArgument(name, default_value="driver's") for name in names]
+        + [OpaqueFunction(function=lambda context: SEEN.update(context.launch_configurations))]
+    )
+"""
+
+
+@needs_launch
+def test_a_driver_gets_its_own_arguments_and_none_of_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Drivers have a namespace and a params_file, too: with ours their topics lie elsewhere."""
+    seen: dict[str, str] = {}
+    monkeypatch.setitem(vars(builtins), "SEEN", seen)
+    monkeypatch.setenv("AMENT_PREFIX_PATH", str(tmp_path))
+    share = tmp_path / "share"
+    index = share / "ament_index" / "resource_index" / "packages" / "depthai_ros_driver"
+    file = share / "depthai_ros_driver" / "launch" / "camera.launch.py"
+    for path, text in ((index, ""), (file, DRIVER)):
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+    module, context = described("oak")
+    ours = dict(context.launch_configurations)
+    visit(module._nodes(context)[1], context)
+    assert seen == {"name": "oak", "namespace": "driver's", "params_file": "driver's"}
+    assert context.launch_configurations == ours
+
+
+def visit(entity: Any, context: Any) -> None:
+    """Do what launching an entity does, and what that results in."""
+    for resulting in entity.visit(context) or []:
+        visit(resulting, context)
 
 
 @needs_launch
