@@ -104,6 +104,25 @@ def test_cmake_and_package_xml_name_the_same_interface_packages() -> None:
     assert used - {"lisa_ros"} == set(listed.split())
 
 
+# The package of a module that is called otherwise: tf2_ros alone is the C++ library.
+PACKAGED_AS = {"tf2_ros": "tf2_ros_py"}
+OPTIONAL = {"cv_bridge", "vision_msgs"}
+
+
+def test_package_xml_names_every_ros_package_that_is_imported() -> None:
+    """What `rosdep install` leaves out is missing on a robot that has ROS's base alone."""
+    root = ET.fromstring(read("package.xml"))
+    depends = {each.text for tag in ("depend", "exec_depend") for each in root.findall(tag)}
+    files = [path for each in ("lisa_ros", "launch") for path in (CHECKOUT / each).rglob("*.py")]
+    imports = "\n".join(path.read_text(encoding="utf-8") for path in files)
+    of_ros = r"(rclpy|launch|\w+_ros|\w+_(?:msgs|srvs|interfaces)|ament_index_python|cv_bridge)"
+    used = set(re.findall(rf"^\s*(?:from|import) {of_ros}\b", imports, re.MULTILINE))
+    used |= set(re.findall(rf'import_module\("{of_ros}"\)', imports))
+    assert {"rclpy", "tf2_ros", "vision_msgs", "std_srvs"} <= used
+    named = {PACKAGED_AS.get(name, name) for name in used - OPTIONAL - {"lisa_ros"}}
+    assert named <= depends
+
+
 def functions_of(module: str) -> set[str]:
     path = CHECKOUT.joinpath(*module.split(".")).with_suffix(".py")
     assert path.is_file(), f"{module} does not exist"

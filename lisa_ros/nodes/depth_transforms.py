@@ -33,7 +33,7 @@ class DepthTransforms:
                 self._source = self._open_source()
             except TransformsUnavailableError as error:
                 raise TransformError(
-                    "tf2_ros is not installed: sudo apt install ros-$ROS_DISTRO-tf2-ros"
+                    "tf2_ros is not installed: sudo apt install ros-$ROS_DISTRO-tf2-ros-py"
                 ) from error
             wait_s = _FIRST_WAIT_S
         return self._source.lookup(target_frame, source_frame, stamp_ns, wait_s, lambda: False)

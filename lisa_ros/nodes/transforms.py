@@ -203,8 +203,8 @@ def _unavailable(problem: str) -> TransformsUnavailableError:
     distribution = os.environ.get("ROS_DISTRO", "$ROS_DISTRO")
     return TransformsUnavailableError(
         f"target_frame needs tf2_ros, and {problem}. Install it with `sudo apt install "
-        f"ros-{distribution}-tf2-ros` (it is not on PyPI), or set camera_to_target to the camera's "
-        "fixed pose in target_frame"
+        f"ros-{distribution}-tf2-ros-py` (it is not on PyPI), or set camera_to_target to the "
+        "camera's fixed pose in target_frame"
     )
 
 

@@ -189,7 +189,7 @@ def test_target_frame_by_a_fixed_extrinsic(
     if find_spec("tf2_ros") is None:
         assert not robot.transition("configure")
         reason = robot.ask("the red box").reason
-        assert "-tf2-ros`" in reason
+        assert "-tf2-ros-py`" in reason
         assert "camera_to_target" in reason
     # The camera looks along the base's x axis, half a metre up: REP 103's optical rotation.
     assert robot.set_parameter("camera_to_target", [0.1, 0.0, 0.5, -0.5, 0.5, -0.5, 0.5]) == ""

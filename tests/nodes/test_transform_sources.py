@@ -151,7 +151,7 @@ def test_missing_tf2_names_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ROS_DISTRO", "jazzy")
     monkeypatch.setattr(transforms.importlib.util, "find_spec", lambda name: None)
     for ask in (require_tf2, lambda: listen(None)):
-        with pytest.raises(TransformsUnavailableError, match="apt install ros-jazzy-tf2-ros") as it:
+        with pytest.raises(TransformsUnavailableError, match="ros-jazzy-tf2-ros-py`") as it:
             ask()
         assert "camera_to_target" in str(it.value)
 
