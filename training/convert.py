@@ -20,10 +20,12 @@ from torch import Tensor
 from tqdm import tqdm
 
 from lisa_ros.errors import CheckpointMismatchError, ConfigurationError, LisaError
-from lisa_ros.model.weight_files import find_weight_files, read_shapes, read_tensors
+from lisa_ros.model.weight_files import Shapes, find_weight_files, read_shapes, read_tensors
 
 # LLaVA's own: the base has no such weights.
 _NEW = ("model.mm_projector.",)
+# Older releases of transformers wrote this constant into files, newer ones do not.
+_CONSTANT = "rotary_emb.inv_freq"
 # These have a row for each token, and LLaVA added tokens behind LLaMA's.
 _GROWN = ("model.embed_tokens.weight", "lm_head.weight")
 
@@ -60,7 +62,7 @@ def merge_llava_delta(base: Path, delta: Path, out: Path, dtype: torch.dtype) ->
     if out.exists():
         raise ConfigurationError(f"{out} exists; choose a folder that does not.")
     files, base_files = find_weight_files(delta), find_weight_files(base)
-    _check(read_shapes(base_files), read_shapes(files), base, delta)
+    _check(_shapes(base_files), _shapes(files), base, delta)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as aside:
         whole = Path(aside) / out.name
@@ -78,7 +80,7 @@ def _write_shards(
     weight_map: dict[str, str] = {}
     for number, path in enumerate(tqdm(files, desc="merging", unit="shard"), start=1):
         name = f"model-{number:05d}-of-{len(files):05d}.safetensors"
-        shard = dict(read_tensors([path], read_shapes([path])))
+        shard = dict(read_tensors([path], _shapes([path])))
         for key, tensor in read_tensors(base_files, shard):
             shard[key] = _sum(shard[key], tensor)
         save_file(
@@ -91,6 +93,10 @@ def _write_shards(
     (folder / "model.safetensors.index.json").write_text(json.dumps(index, indent=2) + "\n")
 
 
+def _shapes(files: list[Path]) -> Shapes:
+    return {key: s for key, s in read_shapes(files).items() if not key.endswith(_CONSTANT)}
+
+
 def _sum(delta: Tensor, base: Tensor) -> Tensor:
     """Add; of rows that the base does not have, the delta is all there is."""
     whole = delta.float()
@@ -98,9 +104,7 @@ def _sum(delta: Tensor, base: Tensor) -> Tensor:
     return whole
 
 
-def _check(
-    base: dict[str, tuple[int, ...]], delta: dict[str, tuple[int, ...]], where: Path, delta_at: Path
-) -> None:
+def _check(base: Shapes, delta: Shapes, where: Path, delta_at: Path) -> None:
     problems = [*_unlike(base, delta)]
     if problems:
         raise CheckpointMismatchError(
@@ -109,10 +113,9 @@ def _check(
         )
 
 
-def _unlike(base: dict[str, tuple[int, ...]], delta: dict[str, tuple[int, ...]]) -> Iterator[str]:
+def _unlike(base: Shapes, delta: Shapes) -> Iterator[str]:
     for key in base.keys() - delta.keys():
-        if not key.endswith("rotary_emb.inv_freq"):
-            yield f"the delta lacks {key}"
+        yield f"the delta lacks {key}"
     for key, shape in delta.items():
         if key not in base:
             if not key.startswith(_NEW):

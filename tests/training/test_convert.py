@@ -33,20 +33,30 @@ def write(folder: Path, weights: dict[str, Tensor]) -> Path:
     return folder
 
 
+def rotary() -> dict[str, Tensor]:
+    """A constant that transformers of the time of the deltas wrote, and later ones do not."""
+    return {"model.layers.0.self_attn.rotary_emb.inv_freq": torch.ones(2)}
+
+
 @pytest.fixture
 def base(tmp_path: Path) -> Path:
-    rotary = {"model.layers.0.self_attn.rotary_emb.inv_freq": torch.ones(2)}
-    return write(tmp_path / "base", {**random_weights(ROWS, 0), **rotary})
+    return write(tmp_path / "base", {**random_weights(ROWS, 0), **rotary()})
 
 
-def test_llava_is_base_plus_delta(base: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("converted_today", [False, True])
+@pytest.mark.parametrize("delta_has_it", [False, True])
+def test_llava_is_base_plus_delta(
+    tmp_path: Path, converted_today: bool, delta_has_it: bool
+) -> None:
+    constant = {} if converted_today else rotary()
+    base = write(tmp_path / "base", {**random_weights(ROWS, 0), **constant})
     llava = random_weights(ROWS + NEW_ROWS, 1)
     llava["model.mm_projector.weight"] = torch.randn(WIDTH, 2)
     plain = random_weights(ROWS, 0)
     difference = {key: tensor.clone() for key, tensor in llava.items()}
     for key, tensor in plain.items():
         difference[key][: len(tensor)] -= tensor
-    delta = write(tmp_path / "delta", difference)
+    delta = write(tmp_path / "delta", {**difference, **(rotary() if delta_has_it else {})})
     merge_llava_delta(base, delta, tmp_path / "out", torch.float32)
     files = find_weight_files(tmp_path / "out")
     merged = dict(read_tensors(files, read_shapes(files)))
