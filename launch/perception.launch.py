@@ -21,6 +21,7 @@ from launch.actions import (
     GroupAction,
     IncludeLaunchDescription,
     OpaqueFunction,
+    UnsetLaunchConfiguration,
 )
 from launch.launch_description_sources import AnyLaunchDescriptionSource
 from launch.substitutions import LaunchConfiguration
@@ -194,8 +195,10 @@ def _remappings(topics: dict[str, str]) -> list[tuple[str, str]]:
 
 
 def _simulated_camera(
-    context: LaunchContext, parameters: dict[str, str], topics: dict[str, str]
+    context: LaunchContext, arguments: dict[str, str], topics: dict[str, str]
 ) -> Node:
+    transport = _value(context, "image_transport")
+    parameters = ({"image_transport": transport} if transport else {}) | arguments
     return Node(
         package="lisa_ros",
         executable="simulated_camera",
@@ -226,7 +229,9 @@ def _driver(
             launch_arguments={**driver["arguments"], **arguments}.items(),
         )
         # Else it takes our namespace and params_file, which drivers have arguments for, too.
-        return GroupAction([included], forwarding=False)
+        ours = generate_launch_description().get_launch_arguments()
+        unset = [UnsetLaunchConfiguration(argument.name) for argument in ours]
+        return GroupAction([*unset, included])
     return Node(
         package=driver["package"],
         executable=driver["executable"],
@@ -236,13 +241,14 @@ def _driver(
 
 
 def _rviz(context: LaunchContext) -> Node:
-    namespace = _value(context, "namespace").strip("/")
+    namespace = _value(context, "namespace") or "lisa"  # what the node is in where none is given
+    prefix = f"/{namespace.strip('/')}".rstrip("/")
     topics = ("overlay", "markers", "target_cloud", "target_pose", "mask")
     return Node(
         package="rviz2",
         executable="rviz2",
         arguments=["-d", str(Path(__file__).resolve().parents[1] / "config" / "perception.rviz")],
-        remappings=[(f"/lisa/{name}", f"/{namespace}/{name}") for name in topics],
+        remappings=[(f"/lisa/{name}", f"{prefix}/{name}") for name in topics],
         output="screen",
     )
 

@@ -202,10 +202,39 @@ def test_a_driver_gets_its_own_arguments_and_none_of_ours(
         path.parent.mkdir(parents=True)
         path.write_text(text)
     module, context = described("oak")
+    context.launch_configurations["global_params"] = "of whoever includes this file"
     ours = dict(context.launch_configurations)
     visit(module._nodes(context)[1], context)
-    assert seen == {"name": "oak", "namespace": "driver's", "params_file": "driver's"}
+    own = {"name": "oak", "namespace": "driver's", "params_file": "driver's"}
+    assert seen == own | {"global_params": "of whoever includes this file"}
     assert context.launch_configurations == ours
+
+
+@needs_launch
+def test_the_simulated_camera_sends_what_the_node_listens_to() -> None:
+    from launch_ros.utilities import evaluate_parameters
+
+    module, context = described(
+        "simulated", image_transport="compressed", camera_arguments="seed:=3"
+    )
+    for node in module._nodes(context):
+        *_, parameters = evaluate_parameters(context, node._Node__parameters)
+        assert parameters["image_transport"] == "compressed"
+    assert parameters["seed"] == 3
+
+
+@needs_launch
+@pytest.mark.parametrize(
+    ("namespace", "overlay"),
+    [("robot1", "/robot1/overlay"), ("/a/b", "/a/b/overlay"), ("", None), ("/", "/overlay")],
+)
+def test_rviz_is_shown_the_topics_of_the_namespace(namespace: str, overlay: str | None) -> None:
+    module, context = described("none", rviz="true", namespace=namespace)
+    remapped = dict(
+        ("".join(part.perform(context) for part in side) for side in pair)
+        for pair in module._nodes(context)[1]._Node__remappings
+    )
+    assert remapped["/lisa/overlay"] == (overlay or "/lisa/overlay")
 
 
 def visit(entity: Any, context: Any) -> None:
