@@ -21,6 +21,8 @@ from rclpy.action import ActionClient
 from rclpy.node import Node
 
 WAIT_S = 30.0
+# A node that lives answers in the time that the goal gives it; one that has crashed never does.
+PATIENCE_S = WAIT_S + 10.0
 
 
 def why_not(result: Perception, *, confidence: float, allow_demo_model: bool) -> str:
@@ -40,19 +42,23 @@ def why_not(result: Perception, *, confidence: float, allow_demo_model: bool) ->
 
 
 def ask(node: Node, sentence: str) -> Perception | None:
-    """Send the goal, print the feedback, return the answer; None when nobody takes it."""
+    """Send the goal, print the feedback, return the answer; None when nobody gives one."""
     client = ActionClient(node, Reason, "reason")
     if not client.wait_for_server(timeout_sec=WAIT_S):
         return None
     goal = Reason.Goal(instruction=sentence, timeout_s=WAIT_S)
     sent = client.send_goal_async(goal, feedback_callback=_print_feedback)
-    rclpy.spin_until_future_complete(node, sent)
+    rclpy.spin_until_future_complete(node, sent, timeout_sec=WAIT_S)
+    if not sent.done():
+        return None
     answered = sent.result().get_result_async()
     try:
-        rclpy.spin_until_future_complete(node, answered)
+        rclpy.spin_until_future_complete(node, answered, timeout_sec=PATIENCE_S)
     except KeyboardInterrupt:  # stop the work, too, and not only the waiting
         rclpy.spin_until_future_complete(node, sent.result().cancel_goal_async(), timeout_sec=2.0)
         raise
+    if not answered.done():
+        return None
     assert answered.result().status != GoalStatus.STATUS_UNKNOWN
     perception: Perception = answered.result().result.perception
     return perception
@@ -77,7 +83,7 @@ def main() -> int:
     rclpy.init()
     result = ask(Node("fetch_by_action", namespace="lisa"), arguments.sentence)
     if result is None:
-        print(f"No perception node within {WAIT_S:g} s. `lisa doctor` says why.")
+        print(f"No perception node, or no answer, within {WAIT_S:g} s. `lisa doctor` says why.")
         return 1
     reason = why_not(
         result, confidence=arguments.confidence, allow_demo_model=arguments.allow_demo_model

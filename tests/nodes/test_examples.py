@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from node_process import REPOSITORY, NodeProcess, node_environment
@@ -43,6 +46,33 @@ def test_what_is_not_there_is_no_success(
 ) -> None:
     done = run(tmp_path, "ask_by_topic.py", "blue box")
     assert done.returncode == 1, done.stderr
+
+
+@pytest.mark.parametrize("answers_the_goal", [False, True])
+def test_a_node_that_crashes_is_not_waited_for_for_ever(
+    monkeypatch: pytest.MonkeyPatch, answers_the_goal: bool
+) -> None:
+    spec = importlib.util.spec_from_file_location("fetch", EXAMPLES / "fetch_by_action.py")
+    assert spec is not None
+    assert spec.loader is not None
+    fetch = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(fetch)
+    never = SimpleNamespace(done=lambda: False, result=lambda: None)
+    handle = SimpleNamespace(get_result_async=lambda: never)
+    accepted = SimpleNamespace(done=lambda: True, result=lambda: handle)
+    client = SimpleNamespace(
+        wait_for_server=lambda timeout_sec: True,
+        send_goal_async=lambda goal, feedback_callback: accepted if answers_the_goal else never,
+    )
+    monkeypatch.setattr(fetch, "ActionClient", lambda *_: client)
+    waits: list[float] = []
+
+    def wait(node: Any, future: Any, timeout_sec: float) -> None:
+        waits.append(timeout_sec)
+
+    monkeypatch.setattr(fetch.rclpy, "spin_until_future_complete", wait)
+    assert fetch.ask(None, "the mug") is None
+    assert len(waits) == 1 + answers_the_goal
 
 
 @pytest.mark.parametrize(
