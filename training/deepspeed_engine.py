@@ -16,7 +16,7 @@ from deepspeed.accelerator import get_accelerator
 from deepspeed.utils.zero_to_fp32 import get_fp32_state_dict_from_zero_checkpoint
 from torch import Tensor, nn
 
-from lisa_ros.errors import ConfigurationError
+from lisa_ros.errors import CheckpointNotFoundError, ConfigurationError
 from lisa_ros.model.lisa import LisaForCausalLM
 from training.collate import ImageBatch
 from training.engine import adamw, learning_parameters
@@ -83,8 +83,19 @@ class DeepSpeedEngine:
         )
 
     def load(self, folder: Path) -> None:
-        """See `Engine`; the number of ranks must be the one that wrote it."""
-        self.engine.load_checkpoint(str(folder), tag=_TAG, load_module_strict=False)
+        """See `Engine`; the number of ranks must be the one that wrote it.
+
+        Raises:
+            CheckpointNotFoundError: this rank's share is not there.
+
+        """
+        try:
+            self.engine.load_checkpoint(str(folder), tag=_TAG, load_module_strict=False)
+        except FileNotFoundError as error:
+            raise CheckpointNotFoundError(
+                f"{folder} lacks the share of a rank: {error}. Machines that share no disk keep "
+                "those of their own ranks: give each the --node-rank that it had."
+            ) from error
 
 
 def _keep_towers_whole(model: LisaForCausalLM) -> None:
@@ -109,10 +120,21 @@ def _split_weights(objective: nn.Module, dtype: torch.dtype, settings: dict[str,
 
 
 def shares_joined(folder: Path) -> dict[str, Tensor]:
-    """What learned, float32, by its name in the objective, from the shares that all ranks wrote."""
-    joined = get_fp32_state_dict_from_zero_checkpoint(
-        str(folder), tag=_TAG, exclude_frozen_parameters=True
-    )
+    """What learned, float32, by its name in the objective, from the shares that all ranks wrote.
+
+    Raises:
+        CheckpointNotFoundError: some of them are not there.
+
+    """
+    try:
+        joined = get_fp32_state_dict_from_zero_checkpoint(
+            str(folder), tag=_TAG, exclude_frozen_parameters=True
+        )
+    except (FileNotFoundError, ValueError) as error:
+        raise CheckpointNotFoundError(
+            f"{folder / _TAG} has not the shares of all ranks: {error} Machines that share no disk "
+            "keep those of their own ranks: copy the files of this folder from all of them here."
+        ) from error
     # DeepSpeed's own pickle, which it has just read in the same way; buffers do not learn.
     first = sorted((folder / _TAG).glob("*model_states.pt"))[0]
     buffers = torch.load(first, map_location="cpu", weights_only=False)["buffer_names"]

@@ -11,7 +11,7 @@ from run_setup import kill_when, losses, run_training, start_training, write_run
 from training.config import load_config
 from training.deepspeed_engine import deepspeed_config
 from training.engine import read_learned
-from training.export import export
+from training.export import export, main
 from training.run_config import DeepSpeedSettings, RunConfig
 from training.run_states import newest_state
 
@@ -53,6 +53,27 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None
         kill_when(process, killed / "states" / name)
     run_training(config, f"out={killed}", ranks=2)
     assert losses(killed) == losses(tmp_path / "whole")
+
+
+def test_a_share_that_another_machine_keeps_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = write_run(tmp_path, steps=1, images_per_step=1, deepspeed={"zero_stage": 2})
+    run_training(config)
+    shares = newest_state(tmp_path / "run") / "zero"
+    (own,) = shares.glob("*_optim_states.pt")
+    state = torch.load(own, weights_only=False)
+    state["optimizer_state_dict"]["partition_count"] = 2  # as if a second rank had trained along
+    torch.save(state, own)
+    assert main([str(tmp_path / "run"), str(tmp_path / "exported")]) == 1
+    told = capsys.readouterr().err
+    assert f"error: {shares} has not the shares of all ranks" in told
+    own.unlink()
+    resumed = start_training(config)
+    output, _ = resumed.communicate(timeout=300)
+    assert resumed.returncode == 1
+    assert "lacks the share of a rank" in output
+    assert "Traceback" not in output
 
 
 def test_offload_and_formats_reach_deepspeed(tmp_path: Path) -> None:
