@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from lisa_ros.errors import ConfigurationError
 from training.evaluation.bootstrap import Difference, Ratio, paired_difference
+from training.evaluation.figures import CLOSE_M
 from training.evaluation.record import Record, read_records
 from training.evaluation.results import CONVERSATIONS, RECORDS, read_summary
 from training.evaluation.talk import TalkRecord, read_talk
@@ -28,7 +29,7 @@ class Evaluated:
 
 @dataclass(frozen=True)
 class Row:
-    """One figure of two models. part: "overall", or a form of question."""
+    """One figure of two models. part: "overall", a form of question, or a source of images."""
 
     dataset: str
     mode: str
@@ -66,13 +67,19 @@ def compared(a: Evaluated, b: Evaluated, *, seed: int) -> list[Row]:
     rows: list[Row] = []
     for dataset, mode in sorted({(x.dataset, x.mode) for x, _ in pairs}):
         asked = [pair for pair in pairs if (pair[0].dataset, pair[0].mode) == (dataset, mode)]
-        forms = sorted({x.form for x, _ in asked})
-        parts = [("overall", asked)]
-        if len(forms) > 1:
-            parts += [(form, [p for p in asked if p[0].form == form]) for form in forms]
-        for part, chosen in parts:
+        for part, chosen in _parts(asked):
             rows += _mask_rows(dataset, mode, part, chosen, seed)
     return rows + _talk_rows(a, b, seed)
+
+
+def _parts(pairs: Sequence[Pair]) -> Iterator[tuple[str, Sequence[Pair]]]:
+    yield "overall", pairs
+    for kind in ("form", "source"):
+        grouped: dict[str, list[Pair]] = {}
+        for pair in pairs:
+            grouped.setdefault(getattr(pair[0], kind), []).append(pair)
+        if len(grouped) > 1:
+            yield from sorted(grouped.items())
 
 
 def comparison_json(a: Evaluated, b: Evaluated, rows: Sequence[Row]) -> dict[str, Any]:
@@ -141,19 +148,36 @@ def _refuse_missing(
     )
 
 
+class _Figure(NamedTuple):
+    """See `figures`. counts: whether a question has it, which depends on its truth alone."""
+
+    name: str
+    counts: Callable[[Record], bool]
+    ratio: Callable[[Record], Ratio]
+
+
+_FIGURES = (
+    _Figure("gIoU", lambda r: True, lambda r: Ratio(r.iou, 1)),
+    _Figure("cIoU", lambda r: True, lambda r: Ratio(r.intersection, r.union)),
+    _Figure("no target", lambda r: not r.present, lambda r: Ratio(float(r.union == 0), 1)),
+    _Figure("under 3 cm", lambda r: r.target_error_m is not None, lambda r: Ratio(_close(r), 1)),
+)
+
+
+def _close(record: Record) -> float:
+    return float(record.target_error_m is not None and record.target_error_m < CLOSE_M)
+
+
 def _mask_rows(
     dataset: str, mode: str, part: str, pairs: Sequence[Pair], seed: int
 ) -> Iterable[Row]:
-    ratios: dict[str, Callable[[Record], Ratio]] = {
-        "gIoU": lambda r: Ratio(r.iou, 1),
-        "cIoU": lambda r: Ratio(r.intersection, r.union),
-    }
-    images = [x.image for x, _ in pairs]
-    for figure, ratio in ratios.items():
-        first, second = ([ratio(pair[side]) for pair in pairs] for side in (0, 1))
+    for figure, counts, ratio in _FIGURES:
+        counted = [pair for pair in pairs if counts(pair[0])]
+        first, second = ([ratio(pair[side]) for pair in counted] for side in (0, 1))
+        images = [x.image for x, _ in counted]
         difference = paired_difference(first, second, images, seed=seed)
         if difference is not None:
-            yield Row(dataset, mode, part, figure, len(pairs), difference)
+            yield Row(dataset, mode, part, figure, len(counted), difference)
 
 
 def _talk_rows(a: Evaluated, b: Evaluated, seed: int) -> list[Row]:

@@ -97,8 +97,9 @@ def comparison_page(a: Evaluated, b: Evaluated, rows: Sequence[Row]) -> bytes:
         paragraph(f"B: {b.model} ({b.folder})"),
         paragraph(
             "Intervals are of a paired bootstrap over images: both models keep the same images in "
-            "each resample. Of the loss and of stray [SEG] in answers to plain questions less is "
-            "better."
+            "each resample. No target: the share of absent targets where nothing is marked. Under "
+            "3 cm: the share of lifted targets that are so near. Of the loss and of stray [SEG] in "
+            "answers to plain questions less is better."
         ),
         table(header, cells),
     ]

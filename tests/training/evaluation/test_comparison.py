@@ -57,6 +57,27 @@ def test_differences_and_their_intervals() -> None:
     assert (stray.a, stray.b) == (0.0, 0.4)
 
 
+def test_absent_and_lifted_targets_and_sources_are_compared() -> None:
+    def of(errors: tuple[float, float], marked: int) -> Evaluated:
+        near, far = errors
+        records = (
+            record(0, target_error_m=near),
+            record(1, target_error_m=far, source="right"),
+            absent(2),
+            absent(3, predicted_px=marked, union=marked),
+        )
+        return Evaluated(Path("x"), "m", records, ())
+
+    found = compared(of((0.01, float("inf")), 7), of((0.01, 0.02), 0), seed=0)
+    rows = {(r.part, r.figure): r for r in found}
+    refused = rows["overall", "no target"]
+    assert (refused.n, refused.difference.a, refused.difference.b) == (2, 0.5, 1.0)
+    near = rows["overall", "under 3 cm"]
+    assert (near.n, near.difference.a, near.difference.b) == (2, 0.5, 1.0)
+    assert rows["right", "under 3 cm"].difference.difference == 1.0
+    assert ("right", "no target") not in rows
+
+
 def test_what_is_printed_and_stored() -> None:
     rows = compared(BEFORE, AFTER, seed=0)
     text = comparison_table(BEFORE, AFTER, rows)
