@@ -41,8 +41,9 @@ class Ranks:
 
     @property
     def one_machine(self) -> bool:
-        """Whether all ranks are on this machine."""
-        return int(os.environ.get("LOCAL_WORLD_SIZE", "1")) == self.world
+        """Whether all ranks are on this machine, as torchrun or else deepspeed says."""
+        here = os.environ.get("LOCAL_WORLD_SIZE") or os.environ.get("LOCAL_SIZE", "1")
+        return int(here) == self.world
 
     @property
     def first_here(self) -> bool:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import torch
-from run_setup import kill_when, losses, run_training, start_training, write_run
+from free_port import free_port
+from run_setup import ROOT, kill_when, losses, run_training, start_training, write_run
 
 from training.config import load_config
 from training.deepspeed_engine import deepspeed_config
@@ -42,6 +46,21 @@ def test_zero_trains_as_the_plain_engine_does(tmp_path: Path, ranks: int, stage:
     for name, value in expected.items():
         torch.testing.assert_close(weights[name], value, rtol=0, atol=2e-4, msg=name)
     export(zero, tmp_path / "exported")
+
+
+def test_under_deepspeeds_own_launcher_all_is_alike(tmp_path: Path) -> None:
+    config = write_run(tmp_path, steps=2, deepspeed={"zero_stage": 2})
+    run_training(config, f"out={tmp_path / 'torchrun'}", ranks=2)
+    launcher = [sys.executable, "-m", "deepspeed.launcher.runner", "--num_gpus=2"]
+    training = ["--module", "training.train", str(config)]
+    subprocess.run(
+        [*launcher, f"--master_port={free_port()}", *training],
+        check=True,
+        timeout=300,
+        cwd=tmp_path,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
+    )
+    assert losses(tmp_path / "run") == losses(tmp_path / "torchrun")
 
 
 def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None:

@@ -106,6 +106,18 @@ def test_images_are_shared_evenly_or_not_at_all() -> None:
         Ranks(0, 2).share(7)
 
 
+@pytest.mark.parametrize("launcher", ["LOCAL_WORLD_SIZE", "LOCAL_SIZE"])  # torchrun's, deepspeed's
+def test_all_ranks_are_on_one_machine_or_not(
+    launcher: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LOCAL_WORLD_SIZE", "LOCAL_SIZE"):
+        monkeypatch.delenv(name, raising=False)
+    assert ALONE.one_machine
+    monkeypatch.setenv(launcher, "2")
+    assert Ranks(0, 2).one_machine
+    assert not Ranks(0, 4).one_machine
+
+
 def test_alone_too_what_has_no_gradient_counts_as_0() -> None:
     parameter = nn.Parameter(torch.ones(3))
     ALONE.average_gradients([parameter])
