@@ -253,6 +253,10 @@ def test_truncation_names_frame_and_offset(tmp_path: Path) -> None:
         with pytest.raises(DatasetError, match=f"frame 2 at offset {last} ") as error:
             SensReader(path)
         assert "truncated" in str(error.value)
+    header = len(data) - sum(len(record.pack()) for record in records)
+    path.write_bytes(data[: header + 90])  # within the first head
+    with pytest.raises(DatasetError, match=f"frame 0, .* at offset {header} .*truncated"):
+        SensReader(path)
     path.write_bytes(data[: last + 50])  # within the head; there is room for three small frames
     with pytest.raises(DatasetError, match=f"head of frame 2 at offset {last} "):
         SensReader(path)

@@ -146,9 +146,9 @@ def _check_room(file: CheckedFile, first: int, num_frames: int) -> None:
     most = (file.size - first) // _SMALLEST_RECORD
     if num_frames > most:
         raise DatasetError(
-            f"{file.path}: the header promises {num_frames} frames, but the file of {file.size} "
-            f"bytes has room for {most} at most; it is truncated or damaged: copy or download it "
-            "again."
+            f"{file.path}: the header promises {num_frames} frames, but frame {most}, which begins "
+            f"at offset {first + most * _SMALLEST_RECORD} or later, has no room in a file of "
+            f"{file.size} bytes; it is truncated or damaged: copy or download it again."
         )
 
 
