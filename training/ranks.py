@@ -19,6 +19,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from lisa_ros.errors import ConfigurationError
+from training.network_interface import interface_towards
 
 T = TypeVar("T")
 
@@ -130,12 +131,24 @@ def joined_ranks() -> Iterator[Ranks]:
     local_rank = int(os.environ["LOCAL_RANK"])
     if torch.cuda.is_available():
         torch.cuda.set_device(local_rank)
+    if not Ranks(world=world).one_machine:
+        _let_gloo_reach(os.environ["MASTER_ADDR"])
     # Values on the GPU travel by NCCL, those on the CPU by Gloo.
     dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
     try:
         yield Ranks(dist.get_rank(), world, local_rank)
     finally:
         dist.destroy_process_group()
+
+
+def _let_gloo_reach(host: str) -> None:
+    """Tell Gloo which network to use, unless somebody has.
+
+    It would take the address that this machine's name has on itself, which is often a loopback's.
+    """
+    interface = interface_towards(host)
+    if interface is not None:
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", interface)
 
 
 def _die_with_launcher() -> None:

@@ -46,15 +46,22 @@ def write_run(folder: Path, **changes: Any) -> Path:
 
 
 def start_training(
-    config: Path, *overrides: str, ranks: int = 1, launcher: Sequence[str] = ("--standalone",)
+    config: Path,
+    *overrides: str,
+    ranks: int = 1,
+    launcher: Sequence[str] = ("--standalone",),
+    within: Sequence[str] = (),
 ) -> subprocess.Popen[str]:
-    """Start `python -m training.train`, of several ranks under torchrun with these options."""
+    """Start `python -m training.train`, of several ranks under torchrun with these options.
+
+    within: the words of a command that runs another.
+    """
     torchrun = ["-m", "torch.distributed.run", *launcher, f"--nproc-per-node={ranks}"]
     alone = ranks == 1 and "--standalone" in launcher
     command = [sys.executable, *([] if alone else torchrun)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
-        [*command, "-m", "training.train", str(config), *overrides],
+        [*within, *command, "-m", "training.train", str(config), *overrides],
         cwd=config.parent,
         env=environment,
         stdout=subprocess.PIPE,

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from subprocess import Popen
 
@@ -12,11 +17,24 @@ from run_setup import kill_when, losses, run_training, start_training, write_run
 pytestmark = pytest.mark.slow
 
 
-def start_machines(config: Path, outs: tuple[Path, Path], *overrides: str) -> list[Popen[str]]:
-    master = ("--nnodes=2", "--master-addr=127.0.0.1", f"--master-port={free_port()}")
+HERE: tuple[str, ...] = ()
+
+
+def start_machines(
+    config: Path,
+    outs: tuple[Path, Path],
+    *overrides: str,
+    address: str = "127.0.0.1",
+    within: tuple[tuple[str, ...], tuple[str, ...]] = (HERE, HERE),
+) -> list[Popen[str]]:
+    master = ("--nnodes=2", f"--master-addr={address}", f"--master-port={free_port()}")
     return [
         start_training(
-            config, f"out={out}", *overrides, launcher=(*master, f"--node-rank={number}")
+            config,
+            f"out={out}",
+            *overrides,
+            launcher=(*master, f"--node-rank={number}"),
+            within=within[number],
         )
         for number, out in enumerate(outs)
     ]
@@ -43,3 +61,39 @@ def test_two_machines_train_and_resume_as_two_ranks_of_one(
     assert losses(outs[0]) == losses(tmp_path / "whole")
     for out in outs:
         assert [path.name for path in (out / "states").iterdir()] == ["step-00000006"]
+
+
+@pytest.fixture
+def hosts() -> Iterator[tuple[str, str]]:
+    """Two network namespaces, 10.79.0.1 and 10.79.0.2, joined by a cable."""
+    ip = shutil.which("ip")
+    if ip is None or os.geteuid() != 0:
+        pytest.skip("needs root and iproute2")
+    names = (f"train{os.getpid()}a", f"train{os.getpid()}b")
+    cable = ["link", "add", "eth0", "netns", names[0], "type", "veth"]
+    with ExitStack() as undo:
+        for name in names:
+            added = subprocess.run([ip, "netns", "add", name], capture_output=True, check=False)
+            if added.returncode:
+                pytest.skip(f"no network namespaces here: {added.stderr.decode().strip()}")
+            undo.callback(subprocess.run, [ip, "netns", "del", name], check=True)
+        subprocess.run([ip, *cable, "peer", "name", "eth0", "netns", names[1]], check=True)
+        for number, name in enumerate(names, start=1):
+            for words in (
+                ["addr", "add", f"10.79.0.{number}/24", "dev", "eth0"],
+                ["link", "set", "eth0", "up"],
+                ["link", "set", "lo", "up"],
+            ):
+                subprocess.run([ip, "-n", name, *words], check=True)
+        yield names
+
+
+def test_two_hosts_find_each_other_whatever_address_their_names_have(
+    tmp_path: Path, hosts: tuple[str, str]
+) -> None:
+    config = write_run(tmp_path, steps=2, deepspeed={"zero_stage": 2})
+    run_training(config, f"out={tmp_path / 'whole'}", ranks=2)
+    outs = (tmp_path / "machine0", tmp_path / "machine1")
+    first, second = (("ip", "netns", "exec", host) for host in hosts)
+    finish(start_machines(config, outs, address="10.79.0.1", within=(first, second)))
+    assert losses(outs[0]) == losses(tmp_path / "whole")
