@@ -189,7 +189,7 @@ def test_part_needs_numpy_only(part: str) -> None:
 def test_every_foreign_package_is_declared() -> None:
     project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    core = [*project["dependencies"], *extras["ros"], *extras["sim"]]
+    core = [*project["dependencies"], *extras["ros"], *extras["sim"], *extras["quantization"]]
     always = {_module(text) for text in core}
     in_training = always | {_module(text) for text in extras["train"]}
     wrong = []

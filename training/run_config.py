@@ -165,9 +165,9 @@ class RunConfig:
                 f"{cached[0].kind} has `cache: true`, but `features` names no folder to keep them."
             )
         held_out = [*self.watched, *([] if self.validation is None else [self.validation.data])]
-        if any(source.cache or source.crops is not None for source in held_out):
+        if any(source.cache or source.vary is not None for source in held_out):
             raise ConfigurationError(
-                "`cache: true` and `crops` go with `data` only; leave them out elsewhere."
+                "`cache: true` and `vary` go with `data` only; leave them out elsewhere."
             )
 
     @property

@@ -11,10 +11,10 @@ from torch.utils.data import DataLoader, Dataset
 
 from lisa_ros.errors import LisaError
 from training.collate import Collator, ImageBatch
-from training.data.cropping import Cropped
 from training.data.mixture import Group, Mixture
 from training.data.registry import open_dataset
 from training.data.sample import ImageDataset
+from training.data.variation import Varied
 from training.ranks import Ranks
 from training.run_config import RunConfig
 from training.sources import Source, SourceGroup
@@ -26,14 +26,14 @@ def open_source(source: Source) -> ImageDataset:
 
 
 def open_mixture(groups: tuple[SourceGroup, ...], seed: int) -> Mixture:
-    """Open every dataset of a run, with its crops; see `Mixture`."""
+    """Open every dataset of a run, varied where it is to be; see `Mixture`."""
     opened = [Group(g.name, g.weight, tuple(map(_learned, g.datasets))) for g in groups]
     return Mixture(opened, seed)
 
 
 def _learned(source: Source) -> ImageDataset:
     dataset = open_source(source)
-    return dataset if source.crops is None else Cropped(dataset, source.crops)
+    return dataset if source.vary is None else Varied(dataset, source.vary)
 
 
 def cached_names(mixture: Mixture, groups: tuple[SourceGroup, ...]) -> dict[str, int]:

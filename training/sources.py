@@ -7,14 +7,15 @@ from typing import Any
 
 from lisa_ros.errors import ConfigurationError
 from training.config import expect
+from training.data.variation import Variation
 
 
 @dataclass(frozen=True)
 class Source:
     """A dataset: what `registry.open_dataset` takes.
 
-    cache: keep what the frozen towers make of its images. crops: learn from random parts of them
-    instead, of at least this share of each side; see `cropping`.
+    cache: keep what the frozen towers make of its images. vary: learn from random parts of them in
+    other light instead.
     """
 
     kind: str
@@ -22,17 +23,14 @@ class Source:
     split: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
     cache: bool = False
-    crops: float | None = None
+    vary: Variation | None = None
 
     def __post_init__(self) -> None:
-        """Refuse crops that cannot be drawn or kept."""
-        if self.crops is None:
-            return
-        expect(0 < self.crops < 1, f"{self.kind}: crops", self.crops, "a share between 0 and 1")
-        if self.cache:
+        """Refuse to keep what is never seen again."""
+        if self.cache and self.vary is not None:
             raise ConfigurationError(
-                f"{self.kind} has `crops` and `cache: true`, but a random part is another image "
-                "each time. Leave out one of them."
+                f"{self.kind} has `vary` and `cache: true`, but a varied image is another one each "
+                "time. Leave out one of them."
             )
 
 

@@ -13,11 +13,11 @@ from lisa_ros.errors import ConfigurationError
 from lisa_ros.model.checkpoint import SETTINGS_FILE, LoadedLisa, load_checkpoint
 from lisa_ros.model.lisa import LisaForCausalLM
 from lisa_ros.model.locations import checkpoint_folder
+from lisa_ros.model.quantise import quantise_layers
 from lisa_ros.model.settings import LisaSettings
 from training.llava_base import lisa_from_llava
 from training.objective import LisaObjective
 from training.precision import precision_named
-from training.quantise import quantise_layers
 from training.run_config import RunConfig, Start
 from training.target_head import TargetHead
 from training.trainable import choose_trainable

@@ -22,7 +22,7 @@ from training.sources import Source, SourceGroup
 # Of frames that are not learned from, for the one validation at the end; nothing is chosen by it.
 VAL_FRAMES = 10
 # About a frame, at most: several wordings for each labelled mask, and some for what is not there.
-REQUESTS_PER_FRAME = 6
+REQUESTS_PER_FRAME = 12
 
 
 class Trial(NamedTuple):

@@ -39,8 +39,9 @@ from lisa_ros.inference.segmenter import (
 )
 from lisa_ros.inference.set_up import SetUp, capabilities_of, check_options, is_calibrated
 from lisa_ros.inference.stopwatch import Stopwatch
-from lisa_ros.model.checkpoint import LoadedLisa, load_checkpoint
+from lisa_ros.model.checkpoint import LoadedLisa
 from lisa_ros.model.prompts import conversation_named, text_of
+from lisa_ros.model.quantise import loader_named
 from lisa_ros.model.reliability import confidence_at
 from lisa_ros.model.views import seen_boxes
 from lisa_ros.types import BoolArray, Float32Array, PixelBox, Segmentation, Turn, UInt8Array
@@ -80,16 +81,19 @@ class LisaEngine:
         model: str | Path,
         device: str = "cpu",
         dtype: str = "float32",
+        quantization: str = "none",
         **set_up: Unpack[SetUp],
     ) -> LisaEngine:
         """Load a checkpoint: a folder, a hub id, or the alias `lisa-tiny`.
 
         device: "cpu", "cuda", "cuda:1" or "auto" (a GPU where there is one). dtype: "float32",
-        "bfloat16", "float16" (GPU only) or "auto" (bfloat16 on a GPU, float32 on a CPU). set_up:
-        see `SetUp`. Raises CheckpointError or a child of it, DeviceError, ConfigurationError.
+        "bfloat16", "float16" (GPU only) or "auto" (bfloat16 on a GPU, float32 on a CPU).
+        quantization: "none", or "nf4" for the language model's layers in 4 bits. set_up: see
+        `SetUp`. Raises CheckpointError or a child of it, DeviceError, ConfigurationError.
         """
         target = device_named(device)
-        return cls(load_checkpoint(model, target, dtype_named(dtype, target)), **set_up)
+        load = loader_named(quantization)
+        return cls(load(model, target, dtype_named(dtype, target)), **set_up)
 
     def set_up_anew(self, **set_up: Unpack[SetUp]) -> LisaEngine:
         """Return an engine with these weights, set up as if just loaded; no file is read.

@@ -29,6 +29,11 @@ class PerceptionParameters:
         "Number format of the weights; auto: bfloat16 on a GPU that has it, float32 on a CPU.",
         choices=("auto", "float32", "bfloat16", "float16"),
     )
+    quantization: str = parameter(
+        "none",
+        "none, or nf4: the language model's layers in 4 bits, for small GPUs; needs bitsandbytes.",
+        choices=("none", "nf4"),
+    )
     mode: str = parameter(
         "prompted",
         "How an answer is made: prompted (supplied, one pass, fast) or generated (token by token).",

@@ -36,6 +36,7 @@ def load_model(parameters: PerceptionParameters, on_step: OnStep) -> SetUp:
         parameters.model,
         device=parameters.device,
         dtype=parameters.dtype,
+        quantization=parameters.quantization,
         **_set_up_options(parameters),
     )
     return lambda now: engine.set_up_anew(**_set_up_options(now))

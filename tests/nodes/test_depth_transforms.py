@@ -47,5 +47,5 @@ def test_missing_tf2_is_named_and_asked_for_again() -> None:
 
     transforms = DepthTransforms(unavailable)
     for _ in range(2):
-        with pytest.raises(TransformError, match="apt install .*-tf2-ros-py"):
+        with pytest.raises(TransformError, match=r"apt install .*-tf2-ros-py"):
             transforms.find("color", "depth", 5)

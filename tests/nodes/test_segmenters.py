@@ -11,6 +11,7 @@ from lisa_ros.inference.engine import LisaEngine
 from lisa_ros.nodes.parameters import PerceptionParameters, specifications
 from lisa_ros.nodes.segmenters import load_model
 
+AUTOMATIC = {"device": "auto", "dtype": "auto", "quantization": "none"}
 LEFT_TO_THE_CHECKPOINT = {
     "conversation": None,
     "view": None,
@@ -36,13 +37,14 @@ def test_empty_parameters_leave_it_to_the_checkpoint(asked: list[dict[str, Any]]
     parameters = PerceptionParameters(model="a-folder")
     load_model(parameters, lambda step: None)(parameters)
     assert asked == [
-        {"model": "a-folder", "device": "auto", "dtype": "auto", **LEFT_TO_THE_CHECKPOINT},
+        {"model": "a-folder", **AUTOMATIC, **LEFT_TO_THE_CHECKPOINT},
         LEFT_TO_THE_CHECKPOINT,
     ]
 
 
 def test_given_parameters_are_passed_on(asked: list[dict[str, Any]]) -> None:
     loaded: dict[str, Any] = {"model": "a-folder", "device": "cpu", "dtype": "float32"}
+    loaded["quantization"] = "nf4"
     given: dict[str, Any] = {
         "conversation": "llava_llama_2",
         "view": "center",

@@ -64,12 +64,15 @@ def test_nested_lists_of_sections_are_read(tmp_path: Path) -> None:
         ({"start": {"lisa": "a", "vision_tower": "b"}}, "goes with `llava`"),
         ({"validation": {"data": LAB, "every": 0}}, "validation.every is 0"),
         ({"validation": {"data": {**LAB, "cache": True}, "every": 1}}, "with `data` only"),
-        ({"validation": {"data": {**LAB, "crops": 0.5}, "every": 1}}, "with `data` only"),
-        ({"data": [{"name": "a", "weight": 1, "datasets": [{**LAB, "crops": 1}]}]}, "crops is 1"),
+        ({"validation": {"data": {**LAB, "vary": {}}, "every": 1}}, "with `data` only"),
+        (
+            {"data": [{"name": "a", "weight": 1, "datasets": [{**LAB, "vary": {"crops": 0}}]}]},
+            "crops is 0",
+        ),
         (
             {
                 "data": [
-                    {"name": "a", "weight": 1, "datasets": [{**LAB, "crops": 0.5, "cache": True}]}
+                    {"name": "a", "weight": 1, "datasets": [{**LAB, "vary": {}, "cache": True}]}
                 ]
             },
             "Leave out one",

@@ -12,6 +12,7 @@ from run_setup import write_run
 
 from lisa_ros.errors import DatasetError
 from training.config import load_config
+from training.data.variation import Variation
 from training.ranks import ALONE, Ranks
 from training.run_config import RunConfig
 from training.run_data import micro_batches, open_mixture
@@ -44,13 +45,13 @@ def test_batches_come_in_order_and_an_error_in_its_own_words(tmp_path: Path, wor
     assert str(caught.value) == "kitchen/10.png cannot be read as an image."
 
 
-def test_a_source_with_crops_gives_parts_of_its_images(tmp_path: Path) -> None:
+def test_a_source_that_varies_gives_parts_of_its_images(tmp_path: Path) -> None:
     config = load_config(RunConfig, write_run(tmp_path))
     (group,) = config.data
     (source,) = group.datasets
-    for crops, sizes in ((None, 1), (0.3, 5)):
-        cropped = dataclasses.replace(source, crops=crops)
-        mixture = open_mixture((dataclasses.replace(group, datasets=(cropped,)),), seed=0)
+    for vary, sizes in ((None, 1), (Variation(crops=0.3), 5)):
+        varied = dataclasses.replace(source, vary=vary)
+        mixture = open_mixture((dataclasses.replace(group, datasets=(varied,)),), seed=0)
         seen = {mixture.sample(number).masks.shape[1:] for number in range(40)}
         assert len(seen) >= sizes
-        assert (len(seen) == 1) == (crops is None)
+        assert (len(seen) == 1) == (vary is None)

@@ -1,4 +1,4 @@
-"""Random parts of images: what is asked for stays whole, and nothing else changes."""
+"""Varied images: what is asked for stays whole, and light changes no colour into another."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from lab_recordings import write_lab_dataset
 
 from lisa_ros.errors import ConfigurationError
-from training.data.cropping import Cropped
 from training.data.lab import LabDataset
 from training.data.sample import Sample, Taught, Turn
+from training.data.variation import Variation, Varied
 
 HEIGHT, WIDTH = 24, 40
 ASKED = ((Turn("Where is it?", "[SEG]."),), (Turn("And the other?", "[SEG]."),))
@@ -58,7 +58,7 @@ def test_all_targets_are_whole_in_a_part_that_is_large_enough(
     one: tuple[int, int, int, int], other: tuple[int, int, int, int], smallest: float, seed: int
 ) -> None:
     dataset = OneImage(masks_of(one, other))
-    part = Cropped(dataset, smallest).sample(0, np.random.default_rng(seed))
+    part = Varied(dataset, Variation(smallest)).sample(0, np.random.default_rng(seed))
     height, width = part.masks.shape[1:]
     assert height >= round(HEIGHT * smallest)
     assert width >= round(WIDTH * smallest)
@@ -71,8 +71,11 @@ def test_all_targets_are_whole_in_a_part_that_is_large_enough(
 
 
 def test_parts_differ_and_keep_the_shape_of_the_image() -> None:
-    cropped, rng = Cropped(OneImage(masks_of((10, 12, 20, 22))), 0.5), np.random.default_rng(0)
-    parts = [cropped.sample(0, rng) for _ in range(50)]
+    varied, rng = (
+        Varied(OneImage(masks_of((10, 12, 20, 22))), Variation(0.5)),
+        np.random.default_rng(0),
+    )
+    parts = [varied.sample(0, rng) for _ in range(50)]
     shapes = [part.masks.shape[1:] for part in parts]
     assert len(set(shapes)) > 10
     assert len({part.pixels[0, 0].tobytes() for part in parts}) > 20
@@ -83,21 +86,36 @@ def test_parts_differ_and_keep_the_shape_of_the_image() -> None:
 def test_what_has_no_mask_stays_whole() -> None:
     for masks in (masks_of(), masks_of((0, 0, 0, 0))):
         dataset = OneImage(masks)
-        assert Cropped(dataset, 0.1).sample(0, np.random.default_rng(0)) is dataset.whole
+        seen = Varied(dataset, Variation(0.1)).sample(0, np.random.default_rng(0))
+        np.testing.assert_array_equal(seen.pixels, dataset.whole.pixels)
+        np.testing.assert_array_equal(seen.masks, masks)
 
 
 def test_a_head_is_not_taught_of_parts() -> None:
     taught = Taught(np.zeros((1, 3), np.int64), np.zeros((3, HEIGHT, WIDTH), np.int64))
     dataset = OneImage(masks_of((1, 2, 3, 4)), taught)
     with pytest.raises(ConfigurationError, match="leave out one"):
-        Cropped(dataset, 0.5).sample(0, np.random.default_rng(0))
+        Varied(dataset, Variation(0.5)).sample(0, np.random.default_rng(0))
+
+
+def test_light_changes_and_colours_keep_their_order() -> None:
+    dataset = OneImage(masks_of((1, 2, 3, 4)))
+    dataset.whole.pixels[:] = (180, 60, 20)
+    light = Varied(dataset, Variation(light=0.35))
+    seen = [light.sample(0, np.random.default_rng(n)) for n in range(20)]
+    colors = np.array([sample.pixels[0, 0] for sample in seen], int)
+    assert len(np.unique(colors, axis=0)) > 15
+    assert (colors[:, 0] > colors[:, 1]).all()
+    assert (colors[:, 1] > colors[:, 2]).all()
+    for sample in seen:
+        np.testing.assert_array_equal(sample.masks, dataset.whole.masks)
 
 
 def test_image_files_are_read(tmp_path: Path) -> None:
     write_lab_dataset(tmp_path / "kitchen")
     lab = LabDataset(tmp_path / "kitchen")
-    cropped = Cropped(lab, 0.3)
-    assert (cropped.name, len(cropped), cropped.counts()) == (lab.name, len(lab), lab.counts())
-    assert list(cropped.problems()) == list(lab.problems())
-    sizes = {cropped.sample(0, np.random.default_rng(n)).pixels.shape for n in range(20)}
+    varied = Varied(lab, Variation(0.3))
+    assert (varied.name, len(varied), varied.counts()) == (lab.name, len(lab), lab.counts())
+    assert list(varied.problems()) == list(lab.problems())
+    sizes = {varied.sample(0, np.random.default_rng(n)).pixels.shape for n in range(20)}
     assert len(sizes) > 1
