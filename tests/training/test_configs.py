@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ import torch
 from lab_recordings import write_lab_dataset
 from llava_parts import write_llava_parts
 from random_lisa import write_random_lisa
+from run_setup import ROOT
 
 from lisa_ros.errors import CheckpointMismatchError, DatasetError
 from lisa_ros.model.checkpoint import load_checkpoint
@@ -72,10 +76,15 @@ def _add_conversation_set_aside(dataset: Path) -> None:
     (dataset / path).write_text(json.dumps(items), encoding="utf-8")
 
 
+def small(path: Path) -> list[str]:
+    """Overrides that make a dry run of any preset short, and keep it off the network."""
+    settings = ["images_per_step=8", "workers=0", "tensorboard=false"]
+    llava = load_config(RunConfig, path).start.llava
+    return [*settings, "start.vision_tower=null"] if llava else settings
+
+
 def dry(path: Path, *overrides: str) -> RunConfig:
-    small = ("images_per_step=8", "workers=0", "tensorboard=false", "start.vision_tower=null")
-    keep = small if load_config(RunConfig, path).start.llava else small[:-1]
-    config = load_config(RunConfig, path, [*keep, *overrides])
+    config = load_config(RunConfig, path, [*small(path), *overrides])
     dry_run(config, ALONE)
     return config
 
@@ -87,6 +96,21 @@ def test_it_runs(path: Path, place: Path, capsys: pytest.CaptureFixture[str]) ->
     dry(path, "deepspeed=null")
     assert "Dry run passed" in capsys.readouterr().out
     assert sorted(place.rglob("*")) == before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["lab-12gb", "lab-24gb", "lisa-13b"])
+def test_it_runs_under_its_own_deepspeed_settings(name: str, place: Path) -> None:
+    """In a process of its own: DeepSpeed leaves its process groups behind."""
+    path = CONFIGS / f"{name}.yaml"
+    assert load_config(RunConfig, path).deepspeed is not None
+    command = [sys.executable, "-m", "training.train", str(path), "dry_run=true", *small(path)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        command, cwd=place, env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Dry run passed" in done.stdout
 
 
 @pytest.mark.parametrize("path", RUNS, ids=lambda path: path.stem)
