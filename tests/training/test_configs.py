@@ -99,7 +99,7 @@ def test_it_runs(path: Path, place: Path, capsys: pytest.CaptureFixture[str]) ->
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["lab-12gb", "lab-24gb", "lisa-13b"])
+@pytest.mark.parametrize("name", ["lab-12gb", "lab-24gb"])
 def test_it_runs_under_its_own_deepspeed_settings(name: str, place: Path) -> None:
     """In a process of its own: DeepSpeed leaves its process groups behind."""
     path = CONFIGS / f"{name}.yaml"
