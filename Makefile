@@ -17,8 +17,9 @@ foreign := _ROS_WHEELS_BOOTSTRAP_COMPLETE $(if $(ROS_DISTRO),ROS_DISTRO PYTHONPA
   CMAKE_PREFIX_PATH COLCON_PREFIX_PATH LD_LIBRARY_PATH RMW_IMPLEMENTATION)
 alone := env $(addprefix -u ,$(foreign))
 python := $(alone) .venv/bin/python
-# Tests side by side, each with one thread; a file's tests stay together, for they share their nodes.
-tests := ROS_PYTHON_CHECK_FIELDS=1 OMP_NUM_THREADS=1 $(python) -m pytest -n logical --maxprocesses 4 --dist loadfile
+# Tests side by side, each with one thread, one more than cores often are: some wait for nodes. A file's tests
+# stay together, for they share their nodes.
+tests := ROS_PYTHON_CHECK_FIELDS=1 OMP_NUM_THREADS=1 $(python) -m pytest -n 3 --dist loadfile
 setup := $(PYTHON) scripts/setup $${TORCH_INDEX:+--torch-index "$$TORCH_INDEX"}
 
 .DEFAULT_GOAL := help

@@ -161,6 +161,18 @@ def test_part_imports_only_what_it_may(part: str) -> None:
     assert not wrong, "\n".join(wrong)
 
 
+def test_architecture_draws_these_arrows() -> None:
+    text = (CHECKOUT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    rows = [[cell.strip() for cell in line.split("|")] for line in text.splitlines() if "|" in line]
+    drawn = {
+        folder.strip("`/").removeprefix("lisa_ros/"): set(re.findall(r"`(\w+)`", imports))
+        for _, folder, *_, imports, _ in (row for row in rows if len(row) == 5)
+    }
+    interfaces = {"msg", "srv", "action"}  # generated, and in no folder of ours
+    for part in set(MAY_IMPORT) - VALUES:
+        assert drawn[part] == MAY_IMPORT[part] - VALUES - interfaces, part
+
+
 @pytest.mark.parametrize("part", MUST_NOT_IMPORT)
 def test_part_leaves_foreign_packages_alone(part: str) -> None:
     banned = MUST_NOT_IMPORT[part]

@@ -19,6 +19,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 from tqdm import tqdm
 
+from lisa_ros.durable_files import flush, flush_tree
 from lisa_ros.errors import CheckpointMismatchError, ConfigurationError, LisaError
 from lisa_ros.model.weight_files import Shapes, find_weight_files, read_shapes, read_tensors
 
@@ -71,7 +72,9 @@ def merge_llava_delta(base: Path, delta: Path, out: Path, dtype: torch.dtype) ->
             if path.suffix in (".json", ".model") and not path.name.endswith(".index.json"):
                 shutil.copyfile(path, whole / path.name)
         _write_shards(whole, files, base_files, dtype)
+        flush_tree(whole)
         whole.rename(out)
+    flush(out.parent)
 
 
 def _write_shards(

@@ -5,6 +5,8 @@ Imported only where a configuration asks for it: DeepSpeed takes seconds to impo
 
 from __future__ import annotations
 
+import errno
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -19,13 +21,15 @@ from torch import Tensor, nn
 from lisa_ros.errors import CheckpointNotFoundError, ConfigurationError
 from lisa_ros.model.lisa import LisaForCausalLM
 from training.collate import ImageBatch
-from training.engine import adamw, learning_parameters
+from training.engine import adamw, check_finite, learning_parameters
 from training.objective import LisaObjective, Predicted
 from training.precision import precision_named
 from training.run_config import DeepSpeedSettings, RunConfig
 
 _TAG = "zero"
 _BUCKET = 5_000_000
+# In errors of what torch writes to a path with; they say nothing of the disk.
+_TORCH_WRITER = "inline_container"
 
 
 class DeepSpeedEngine:
@@ -36,6 +40,7 @@ class DeepSpeedEngine:
             raise ConfigurationError("this run does not ask for DeepSpeed; add `deepspeed: {}`.")
         _join()
         self.objective = objective
+        self.checks = config.precision != "fp16"
         settings = deepspeed_config(config, config.deepspeed, world)
         optimizer = adamw(learning_parameters(objective), config.optimisation)
         if config.splits_weights:
@@ -73,14 +78,29 @@ class DeepSpeedEngine:
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         self.engine.step()
+        if self.checks:
+            norm = float(self.engine.get_global_grad_norm())
+            check_finite(norm if norm >= 0 else math.nan)  # DeepSpeed says -1 for both nan and inf
 
     def save(self, folder: Path, keeper: bool) -> None:
-        """See `Engine`: each rank writes its share."""
+        """See `Engine`: each rank writes its share.
+
+        Raises:
+            OSError: the disk is full, or refuses.
+
+        """
         if self.engine.zero_optimization_stage() < 3:  # else nothing is the same for two ranks
             self.engine.save_non_zero_checkpoint = keeper
-        self.engine.save_checkpoint(
-            str(folder), tag=_TAG, save_latest=False, exclude_frozen_parameters=True
-        )
+        try:
+            self.engine.save_checkpoint(
+                str(folder), tag=_TAG, save_latest=False, exclude_frozen_parameters=True
+            )
+        except RuntimeError as error:
+            if _TORCH_WRITER not in str(error):
+                raise
+            raise OSError(
+                errno.EIO, f"torch could not write all, as on a full disk ({error})"
+            ) from error
 
     def load(self, folder: Path) -> None:
         """See `Engine`; the number of ranks must be the one that wrote it.

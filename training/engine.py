@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
@@ -10,12 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from lisa_ros.durable_files import replacing
-from lisa_ros.errors import CheckpointMismatchError, CheckpointNotFoundError
+from lisa_ros.errors import CheckpointMismatchError, CheckpointNotFoundError, ModelError
 from training.collate import ImageBatch
 from training.objective import LisaObjective, Predicted
-from training.precision import autocast
+from training.precision import autocast, precision_named
 from training.ranks import Ranks
-from training.run_config import Optimisation
+from training.run_config import Optimisation, RunConfig
 
 _STATE = "learned.pt"
 
@@ -41,7 +42,12 @@ class Engine(Protocol):
         ...
 
     def step(self, learning_rate: float) -> None:
-        """Average the gradients over the ranks, clip them, and move the weights."""
+        """Average the gradients over the ranks, clip them, and move the weights.
+
+        Raises:
+            ModelError: a gradient is no number. (Of fp16, DeepSpeed passes over such steps.)
+
+        """
         ...
 
     def save(self, folder: Path, keeper: bool) -> None:
@@ -99,7 +105,7 @@ class TorchEngine:
         """See `Engine`."""
         parameters = learning_parameters(self.objective)
         self.ranks.average_gradients(parameters)
-        nn.utils.clip_grad_norm_(parameters, self.clip_norm)
+        check_finite(float(nn.utils.clip_grad_norm_(parameters, self.clip_norm)))
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate
         self.optimizer.step()
@@ -118,6 +124,27 @@ class TorchEngine:
         state = torch.load(folder / _STATE, map_location="cpu", weights_only=True)
         take_learned(self.objective, state["learned"], folder)
         self.optimizer.load_state_dict(state["optimizer"])
+
+
+def engine_of(objective: LisaObjective, config: RunConfig, ranks: Ranks) -> Engine:
+    """The engine that a configuration asks for."""
+    if config.deepspeed is not None:
+        from training.deepspeed_engine import DeepSpeedEngine
+
+        return DeepSpeedEngine(objective, config, ranks.world)
+    accumulation = config.accumulation(ranks.world)
+    dtype = precision_named(config.precision)
+    return TorchEngine(objective, config.optimisation, accumulation, dtype, ranks)
+
+
+def check_finite(norm: float) -> None:
+    """Raise ModelError for the norm of a gradient that would ruin the weights."""
+    if not math.isfinite(norm):
+        raise ModelError(
+            f"The gradient of a step has the norm {norm}: the weights are damaged, or a sample is. "
+            "The last state of the run is from before. Try a lower optimisation.learning_rate, "
+            "precision=fp32, or validate the data."
+        )
 
 
 def adamw(parameters: Iterable[nn.Parameter], settings: Optimisation) -> torch.optim.AdamW:

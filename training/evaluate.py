@@ -53,9 +53,17 @@ from training.evaluation.summary import printed_rooms, printed_sets, summarised
 from training.evaluation.talk import Talker, TalkRecord, talk
 from training.ranks import Ranks, joined_ranks
 
+# The exit status where figures say nothing of the model.
+DOUBTED = 3  # argparse has 2
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command line; 0 when all figures are printed and written."""
+    """The command line.
+
+    Returns 0 when all figures are printed and written, `DOUBTED` when they are, but something is
+    wrong with the model, such as a tokenizer that is not its own, and 1 when there are none, or
+    they could not be written.
+    """
     given = sys.argv[1:] if arguments is None else arguments
     command = shlex.join(["python", "-m", "training.evaluate", *given])
     try:
@@ -66,7 +74,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             compare(options)
         else:
             with joined_ranks() as ranks:
-                evaluate(options, command, ranks)
+                if evaluate(options, command, ranks):
+                    return DOUBTED
     except LisaError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -85,8 +94,13 @@ def compare(options: argparse.Namespace) -> None:
     print(json.dumps(found))
 
 
-def evaluate(options: argparse.Namespace, command: str, ranks: Ranks) -> None:
-    """Evaluate with all ranks; the first one prints and writes."""
+def evaluate(options: argparse.Namespace, command: str, ranks: Ranks) -> list[str]:
+    """Evaluate with all ranks; the first one prints and writes, and returns its doubts.
+
+    Raises:
+        LisaError: something cannot be opened, loaded, asked or, after printing, written.
+
+    """
     settings = read_settings(options.model)
     sets = opened(options, settings)
     spoken_of = (
@@ -111,16 +125,18 @@ def evaluate(options: argparse.Namespace, command: str, ranks: Ranks) -> None:
         talker = Talker.of(loaded, engine, options.max_new_tokens)
         spoken = talk(talker, spoken_of, at_most=options.talk_count, ranks=ranks)
     if not ranks.first:
-        return
+        return []
     found = summarised(command, loaded, engine, records, spoken)
-    if options.out is not None:
-        write(options, examiner, sets, found, records, spoken)
-    for doubt in found["doubts"]:
-        print(f"DOUBTFUL: {doubt}", file=sys.stderr)
     if options.only_rooms:
-        print(printed_rooms(options, records, settings.found_threshold))
+        print(printed_rooms(options, records, settings.found_threshold), flush=True)
     else:
-        print(printed_sets(found))
+        print(printed_sets(found), flush=True)
+    if options.out is not None:  # last: a full disk must not take hours of work along
+        write(options, examiner, sets, found, records, spoken)
+    doubts: list[str] = found["doubts"]
+    for doubt in doubts:
+        print(f"DOUBTFUL: {doubt}", file=sys.stderr)
+    return doubts
 
 
 def opened(options: argparse.Namespace, settings: LisaSettings) -> list[EvaluationSet]:

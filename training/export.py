@@ -19,11 +19,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from lisa_ros.errors import CheckpointCorruptError, CheckpointMismatchError, LisaError
+from lisa_ros.errors import (
+    CheckpointCorruptError,
+    CheckpointMismatchError,
+    ConfigurationError,
+    LisaError,
+)
 from lisa_ros.inference.engine import LisaEngine
 from lisa_ros.model.checkpoint import LoadedLisa, load_checkpoint, save_checkpoint
 from lisa_ros.model.settings import LisaSettings
 from lisa_ros.types import Segmentation
+from training.checkpoint_folder import check_replaceable
 from training.config import load_config
 from training.engine import read_learned, take_learned
 from training.precision import precision_named
@@ -59,6 +65,7 @@ def export(run: Path, out: Path, dtype: torch.dtype = torch.bfloat16) -> None:
     """Write the checkpoint directory `out` of the run in the folder `run`.
 
     Raises:
+        ConfigurationError: something is in the place of `out` that must not be lost.
         CheckpointNotFoundError: the run has no state yet.
         CheckpointCorruptError: what was written does not answer as the run's weights do.
         LisaError: what the run started from is no longer there, or has changed.
@@ -66,6 +73,7 @@ def export(run: Path, out: Path, dtype: torch.dtype = torch.bfloat16) -> None:
     """
     state = newest_state(run)
     config = load_config(RunConfig, run / CONFIG_FILE)
+    _check_out(out, config.start)
     with tempfile.TemporaryDirectory() as work:
         loaded = load_start(config.start, Path(work), config.seed)
         _check_start(weights_digest(loaded.model, loading_dtype(config)), run, config.start)
@@ -90,6 +98,14 @@ def export(run: Path, out: Path, dtype: torch.dtype = torch.bfloat16) -> None:
             f"{out} was written, but answers otherwise than the run's weights. Check the disk and "
             "export again; please report it if that does not help."
         )
+
+
+def _check_out(out: Path, start: Start) -> None:
+    check_replaceable(out)
+    if start.lisa is None or not (out.exists() and Path(start.lisa).exists()):
+        return
+    if out.samefile(start.lisa):
+        raise ConfigurationError(f"The run started from {out}; choose another folder to write.")
 
 
 def _record(run: Path) -> dict[str, Any]:

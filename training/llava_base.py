@@ -100,6 +100,7 @@ def grown_tokenizer(llava: Path, work: Path) -> LisaTokenizer:
     """Write LLaVA's tokenizer with LISA's tokens added into `work`, and read it."""
     work.mkdir(parents=True, exist_ok=True)
     for name in TOKENIZER_FILES:
+        (work / name).unlink(missing_ok=True)  # of another LLaVA that was tried before
         if (llava / name).is_file():
             shutil.copyfile(llava / name, work / name)
     added: dict[str, int] = {}

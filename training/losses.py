@@ -6,11 +6,15 @@ which they are given; upstream uses the image's original one.
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch.nn.functional as F
 from torch import Tensor
+
+from training.config import expect
 
 IGNORE_INDEX = -100
 # Upstream divides both sums by this before adding eps, which fixes how much eps weighs on tiny
@@ -27,6 +31,11 @@ class LossWeights:
     ce: float = 1.0
     bce: float = 2.0
     dice: float = 0.5
+
+    def __post_init__(self) -> None:
+        """Refuse what would make every loss no number, or reward mistakes."""
+        for name, weight in dataclasses.asdict(self).items():
+            expect(0 <= weight < math.inf, f"loss.{name}", weight, "a number, 0 or more")
 
     def total(self, parts: Mapping[str, Tensor]) -> Tensor:
         """The weighted sum of the parts that bear these names."""

@@ -104,9 +104,15 @@ class LisaObjective(nn.Module):
         questions = batch.questions
         prefix = self.get_buffer("prefix")
         seen, hidden = packed_hidden_states(self.model, prefix, questions, clip)
-        prompts = self.model.seg_embeddings(hidden[questions.seg_rows, questions.seg_columns])
-        low_res = decode_batch(self.model.sam, sam, questions.seg_rows, prompts[:, None])
-        return _Answer(seen, hidden, prompts, low_res)
+        rows, columns = questions.seg_rows, questions.seg_columns
+        count = len(rows)
+        if not count:
+            # A mask that nobody asked for and that is dropped again: DeepSpeed's ranks wait for
+            # each other at every module and gradient, also when only some of them have masks.
+            rows = columns = rows.new_zeros(1)
+        prompts = self.model.seg_embeddings(hidden[rows, columns])
+        low_res = decode_batch(self.model.sam, sam, rows, prompts[:, None])
+        return _Answer(seen, hidden, prompts[:count], low_res[:count])
 
     def _taught(self, head: TargetHead, answer: _Answer, batch: ImageBatch) -> dict[str, Tensor]:
         if batch.taught is None:

@@ -34,6 +34,7 @@ from lisa_ros.model.prompts import ANSWERS, REFUSAL, conversation_named, wrap_in
 from lisa_ros.model.settings import LisaSettings
 from lisa_ros.simulation.phrasings import all_phrasings
 from lisa_ros.simulation.room import Room
+from training.checkpoint_folder import check_replaceable
 from training.config import load_config
 from training.data.rooms import EpochOrder, load_rooms
 from training.pretrain_config import PretrainConfig
@@ -70,10 +71,12 @@ def pretrain(config: PretrainConfig) -> None:
     on the configuration alone; a GPU's sums may differ in their last digits.
 
     Raises:
-        LisaError: no rooms, or `init` or the state of another run does not fit.
+        LisaError: no rooms, or `init` or the state of another run does not fit, or something is in
+            the place of `out` that must not be lost.
 
     """
     out = Path(config.out)
+    check_replaceable(out)
     with joined_ranks() as ranks, tempfile.TemporaryDirectory() as scratch:
         rooms = load_rooms(Path(config.rooms), config.max_rooms, ranks)
         vocab_size = train_tokenizer(tokenizer_corpus(config), config.vocab_size, Path(scratch))

@@ -122,13 +122,18 @@ _PR_SET_PDEATHSIG = 1  # of <linux/prctl.h>
 
 @contextmanager
 def joined_ranks() -> Iterator[Ranks]:
-    """Join the processes that `torchrun` or `deepspeed` started; alone where neither did."""
+    """Join the processes that `torchrun` or `deepspeed` started; alone where neither did.
+
+    Raises:
+        ConfigurationError: something else started several, or more than this machine has GPUs.
+
+    """
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world == 1:
         yield ALONE
         return
     _die_with_launcher()
-    local_rank = int(os.environ["LOCAL_RANK"])
+    local_rank = _local_rank(world)
     if torch.cuda.is_available():
         torch.cuda.set_device(local_rank)
     if not Ranks(world=world).one_machine:
@@ -139,6 +144,21 @@ def joined_ranks() -> Iterator[Ranks]:
         yield Ranks(dist.get_rank(), world, local_rank)
     finally:
         dist.destroy_process_group()
+
+
+def _local_rank(world: int) -> int:
+    if "LOCAL_RANK" not in os.environ:
+        raise ConfigurationError(
+            f"WORLD_SIZE is {world}, but LOCAL_RANK is not set: start with torchrun or deepspeed, "
+            "or unset WORLD_SIZE to train with one process."
+        )
+    local_rank = int(os.environ["LOCAL_RANK"])
+    if torch.cuda.is_available() and local_rank >= torch.cuda.device_count():
+        raise ConfigurationError(
+            f"Process {local_rank} of this machine, counted from 0, has no GPU: there are "
+            f"{torch.cuda.device_count()}. Start one process for each."
+        )
+    return local_rank
 
 
 def _let_gloo_reach(host: str) -> None:

@@ -12,7 +12,6 @@ import math
 from collections.abc import Iterator
 from contextlib import closing, nullcontext
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,8 +21,9 @@ from lisa_ros.errors import DatasetError, ModelError
 from lisa_ros.model.checkpoint import LoadedLisa
 from lisa_ros.model.prompts import conversation_named
 from training.collate import Collator, ImageBatch
+from training.config import expect
 from training.conversation import ConversationTokenizer
-from training.engine import Engine, TorchEngine
+from training.engine import engine_of
 from training.feature_cache import FeatureCache, predicted_size
 from training.feature_lookup import FeatureLookup
 from training.frozen_towers import FrozenTowers, encoding_of, towers_of
@@ -34,7 +34,13 @@ from training.run_config import RunConfig
 from training.run_data import cached_names, micro_batches, open_mixture, open_source
 from training.run_lock import only_run_in
 from training.run_log import RunLog
-from training.run_record import START_WEIGHTS, parameter_numbers, plain, write_record
+from training.run_record import (
+    START_WEIGHTS,
+    check_same_data,
+    identity_of,
+    parameter_numbers,
+    write_record,
+)
 from training.run_states import Progress, RunStates
 from training.schedule import factor
 from training.sources import Source
@@ -48,9 +54,6 @@ from training.start import (
 from training.training_curves import draw_curves
 from training.validation import HeldOut
 from training.watch import Watch, worsened
-
-# What may differ between the sittings of one run.
-_FREE = ("out", "save_every", "workers", "tensorboard", "features", "dry_run")
 
 
 def train(config: RunConfig, ranks: Ranks) -> None:
@@ -88,12 +91,15 @@ class Run:
         begun_with = weights_digest(self.model, loading_dtype(config))
         template = conversation_named(loaded.settings.conversation)
         tokenize = ConversationTokenizer(loaded.tokenizer, template)
+        fits = config.max_length > len(tokenize.prefix)
+        least = f"more than the {len(tokenize.prefix)} ids before any question"
+        expect(fits, "max_length", config.max_length, least)
         self.objective = learning_objective(loaded, tokenize.prefix, config)
-        self.identity = _identity(config, self.objective, ranks)
+        self.identity = identity_of(config, learning_digest(self.objective), ranks.world)
         numbers = parameter_numbers(self.model)
         self.facts: dict[str, int | str] = {**numbers, START_WEIGHTS: begun_with}
         _place(self.objective, config, ranks.device)
-        self.engine = _engine(self.objective, config, ranks)
+        self.engine = engine_of(self.objective, config, ranks)
         self.mixture = open_mixture(config.data, config.seed)
         cache = self._cache(loaded)
         self.towers = FrozenTowers(self.model, precision_named(config.precision), cache)
@@ -155,6 +161,8 @@ class Run:
             baseline = self.watch.scores(self.engine, self.towers)
             progress = Progress(0, self.identity, baseline=baseline)
         else:
+            if self.ranks.first:
+                check_same_data(self.out, self.mixture)
             self.engine.load(states.path(progress.step))
         if self.ranks.first:
             write_record(self.out, self.config, self.mixture, self.facts)
@@ -222,16 +230,6 @@ class Run:
         return regular or progress.step in (progress.best_step, self.config.steps)
 
 
-def _engine(objective: LisaObjective, config: RunConfig, ranks: Ranks) -> Engine:
-    if config.deepspeed is not None:
-        from training.deepspeed_engine import DeepSpeedEngine
-
-        return DeepSpeedEngine(objective, config, ranks.world)
-    accumulation = config.accumulation(ranks.world)
-    dtype = precision_named(config.precision)
-    return TorchEngine(objective, config.optimisation, accumulation, dtype, ranks)
-
-
 def _place(objective: LisaObjective, config: RunConfig, device: torch.device) -> None:
     """Move a run to its device; what ZeRO 3 splits gets there by shares."""
     if config.splits_weights:
@@ -239,12 +237,6 @@ def _place(objective: LisaObjective, config: RunConfig, device: torch.device) ->
             tower.to(device)
     else:
         objective.to(device)
-
-
-def _identity(config: RunConfig, objective: LisaObjective, ranks: Ranks) -> dict[str, Any]:
-    """What must be equal for a run to go on: all but where and how often it is written."""
-    settings = {k: v for k, v in plain(dataclasses.asdict(config)).items() if k not in _FREE}
-    return {**settings, "start_digest": learning_digest(objective), "ranks": ranks.world}
 
 
 def _check_finite(total: float, step: int, config: RunConfig) -> None:

@@ -61,10 +61,11 @@ class Optimisation:
     def __post_init__(self) -> None:
         """Refuse what AdamW or the schedule cannot work with."""
         where, betas = "optimisation", self.betas
-        expect(self.learning_rate >= 0, f"{where}.learning_rate", self.learning_rate, "0 or more")
+        for name in ("learning_rate", "weight_decay"):
+            value = getattr(self, name)
+            expect(0 <= value < math.inf, f"{where}.{name}", value, "a number, 0 or more")
         shares = len(betas) == 2 and all(0 <= beta < 1 for beta in betas)
         expect(shares, f"{where}.betas", list(betas), "two numbers from 0 to below 1")
-        expect(self.weight_decay >= 0, f"{where}.weight_decay", self.weight_decay, "0 or more")
         expect(self.warmup_steps >= 0, f"{where}.warmup_steps", self.warmup_steps, "0 or more")
         expect(self.clip_norm > 0, f"{where}.clip_norm", self.clip_norm, "more than 0")
 
@@ -103,6 +104,7 @@ class FeatureStore:
         """Refuse a store that holds nothing."""
         some = 0 < self.max_gb < math.inf
         expect(some, "features.max_gb", self.max_gb, "more than 0; `features: null` keeps none")
+        expect(bool(self.folder), "features.folder", repr(self.folder), "a folder to keep them in")
 
 
 @dataclass(frozen=True)
@@ -146,8 +148,11 @@ class RunConfig:
         """Refuse what contradicts itself."""
         for name in ("steps", "images_per_step", "micro_batch", "save_every", "max_length"):
             expect(getattr(self, name) >= 1, name, getattr(self, name), "1 or more")
-        for name in ("seed", "workers", "head_weight"):
-            expect(getattr(self, name) >= 0, name, getattr(self, name), "0 or more")
+        for name in ("seed", "workers"):
+            expect(0 <= getattr(self, name) < 2**63, name, getattr(self, name), "0 or more")
+        weight = self.head_weight
+        expect(0 <= weight < math.inf, "head_weight", weight, "a number, 0 or more")
+        expect(bool(self.out), "out", repr(self.out), "a folder for what the run makes")
         share = self.early_mask_share
         expect(0 <= share <= 1, "early_mask_share", share, "a share from 0 to 1")
         if self.precision == "fp16" and self.deepspeed is None:

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from lisa_ros.errors import ConfigurationError
 
@@ -21,11 +22,10 @@ def only_run_in(out: Path) -> Iterator[None]:
     that has no locks, as some of clusters, is warned of.
 
     Raises:
-        ConfigurationError: another run is in the folder.
+        ConfigurationError: another run is in the folder, or nothing can be written there.
 
     """
-    out.mkdir(parents=True, exist_ok=True)
-    with (out / _LOCK_FILE).open("w") as file:
+    with _opened(out) as file:
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError) as error:  # POSIX allows both
@@ -40,3 +40,13 @@ def only_run_in(out: Path) -> Iterator[None]:
                 stacklevel=3,
             )
         yield
+
+
+def _opened(out: Path) -> TextIO:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        return (out / _LOCK_FILE).open("w")
+    except OSError as error:
+        raise ConfigurationError(
+            f"Nothing can be written in {out}: {error.strerror}. Choose another `out`."
+        ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,12 +15,21 @@ from torch import nn
 
 import lisa_ros
 from lisa_ros.durable_files import replace_json, replace_text
+from lisa_ros.errors import ConfigurationError
 from training.data.mixture import Mixture
 from training.run_config import RunConfig
 
 CONFIG_FILE = "config.yaml"
 RECORD_FILE = "run.json"
 START_WEIGHTS = "start_weights"  # in the record: see `start.weights_digest`
+# What may differ between the sittings of one run.
+_FREE = ("out", "save_every", "workers", "tensorboard", "features", "dry_run")
+
+
+def identity_of(config: RunConfig, start_digest: str, world: int) -> dict[str, Any]:
+    """What must be equal for a run to go on: all but where and how often it is written."""
+    settings = {k: v for k, v in plain(dataclasses.asdict(config)).items() if k not in _FREE}
+    return {**settings, "start_digest": start_digest, "ranks": world}
 
 
 def parameter_numbers(model: nn.Module) -> dict[str, int]:
@@ -58,6 +68,28 @@ def write_record(
         },
     }
     replace_json(out / RECORD_FILE, record)
+
+
+def check_same_data(out: Path, mixture: Mixture) -> None:
+    """Refuse to go on with other data than a run has learned from, as its record tells.
+
+    Which image the n-th sample is, depends on how many there are.
+
+    Raises:
+        ConfigurationError: a dataset has more images than it had, or fewer.
+
+    """
+    if not (out / RECORD_FILE).exists():
+        return
+    known = json.loads((out / RECORD_FILE).read_text(encoding="utf-8"))["datasets"]
+    now = {dataset.name: len(dataset) for group in mixture.groups for dataset in group.datasets}
+    for name, images in now.items():
+        before = known.get(name, {}).get("images")
+        if before != images:
+            raise ConfigurationError(
+                f"{name} had {before} images when the run in {out} started, now it has {images}. "
+                "Choose another `out`, or remove that folder to start again."
+            )
 
 
 def git_revision() -> str | None:

@@ -5,7 +5,8 @@
 
 A state is written into a folder with another name, flushed and renamed, and it is renamed before it
 is removed: so one that has its final name is whole. What a killed run left half-written, or half
-removed, is removed at the next start.
+removed, is removed at the next start. One that was damaged afterwards, or copied in part, is known
+by the sizes of its files, and passed over.
 """
 
 from __future__ import annotations
@@ -15,13 +16,18 @@ import json
 import re
 import shutil
 import uuid
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lisa_ros.durable_files import flush, flush_tree, replace_json
-from lisa_ros.errors import CheckpointNotFoundError, ConfigurationError
+from lisa_ros.errors import (
+    CheckpointCorruptError,
+    CheckpointNotFoundError,
+    ConfigurationError,
+)
 from training.ranks import Ranks
 
 _PROGRESS = "progress.json"
@@ -33,7 +39,8 @@ class Progress:
     """How far a run is. step: steps done. identity: what must be equal for a run to go on.
 
     best_step, best_score: the state with the best validation so far; None without validation.
-    baseline: what watched sets scored before the first step.
+    baseline: what watched sets scored before the first step. files: the sizes of the files that the
+    state has beside this one, on this disk.
     """
 
     step: int
@@ -41,6 +48,7 @@ class Progress:
     best_step: int | None = None
     best_score: float | None = None
     baseline: dict[str, float] = field(default_factory=dict)
+    files: dict[str, int] = field(default_factory=dict)
 
 
 class RunStates:
@@ -72,16 +80,29 @@ class RunStates:
         """Write a state, and drop those that are neither the last nor the best.
 
         Older ones stay until all machines have this one. write: the engine's `save`.
+
+        Raises:
+            ConfigurationError: the disk is full, or refuses.
+
         """
+        try:
+            self._save(progress, write)
+        except OSError as error:
+            raise ConfigurationError(
+                f"The state after {progress.step} steps cannot be written in {self.folder}: "
+                f"{error.strerror}. Make room and start again, to go on from the last state."
+            ) from error
+
+    def _save(self, progress: Progress, write: Callable[[Path, bool], None]) -> None:
         final = self.path(progress.step)
         aside = final.with_name(f"{final.name}.part")
         aside.mkdir(parents=True, exist_ok=True)
         self.ranks.wait()
         write(aside, self._keeper)
-        if self._keeper:
-            replace_json(aside / _PROGRESS, dataclasses.asdict(progress))
         self.ranks.wait()
         if self._keeper:
+            whole = dataclasses.replace(progress, files=_sizes(aside))
+            replace_json(aside / _PROGRESS, dataclasses.asdict(whole))
             flush_tree(aside)
         self.ranks.wait()
         if self._keeper:
@@ -93,9 +114,10 @@ class RunStates:
         self.ranks.wait()
 
     def last(self, identity: dict[str, Any]) -> Progress | None:
-        """The newest state that every rank has; None where none has any.
+        """The newest state that every rank has whole; None where none has any.
 
         Raises:
+            CheckpointCorruptError: there are states, none of which is whole.
             ConfigurationError: it is of a run with another configuration; names what differs. Or
                 there are states, but none that all machines have.
 
@@ -104,8 +126,9 @@ class RunStates:
             for half in self.folder.glob("*.part"):
                 shutil.rmtree(half)
         self.ranks.wait()
-        each = self.ranks.gather_each(sorted(_steps(self.folder)))
+        each = self.ranks.gather_each(sorted(_whole_steps(self.folder, tell=self._keeper)))
         if not any(each):
+            _check_none(self.folder)
             return None
         common = set.intersection(*map(set, each))
         if not common:
@@ -133,21 +156,73 @@ def newest_state(out: Path) -> Path:
 
     Raises:
         CheckpointNotFoundError: there is none.
+        CheckpointCorruptError: there are some, none of which is whole, or the best one is not.
 
     """
-    steps = _steps(out / "states")
+    steps = _whole_steps(out / "states", tell=True)
     if not steps:
+        _check_none(out / "states")
         raise CheckpointNotFoundError(
             f"{out} holds no state of a run; start one with python -m training.train."
         )
     last = out / "states" / f"step-{max(steps):08d}"
     best = read_progress(last).best_step
-    return last if best is None else out / "states" / f"step-{best:08d}"
+    if best is None:
+        return last
+    state = out / "states" / f"step-{best:08d}"
+    if best not in steps:
+        raise CheckpointCorruptError(f"{state}, the best of the run, is not whole: {_flaw(state)}.")
+    return state
 
 
 def read_progress(state: Path) -> Progress:
-    """The `progress.json` of a state."""
-    return Progress(**json.loads((state / _PROGRESS).read_text(encoding="utf-8")))
+    """The `progress.json` of a state.
+
+    Raises:
+        CheckpointCorruptError: it is not there, or is none.
+
+    """
+    try:
+        return Progress(**json.loads((state / _PROGRESS).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise CheckpointCorruptError(f"{state / _PROGRESS} cannot be read: {error}") from error
+
+
+def _sizes(state: Path) -> dict[str, int]:
+    """Of all files in a folder, by their names in it."""
+    files = sorted(path for path in state.rglob("*") if path.is_file())
+    return {str(path.relative_to(state)): path.stat().st_size for path in files}
+
+
+def _flaw(state: Path) -> str | None:
+    """What a state lacks to be whole; None where it is."""
+    try:
+        expected = read_progress(state).files
+    except CheckpointCorruptError as error:
+        return str(error)
+    there = _sizes(state)
+    for name, size in expected.items():
+        if there.get(name, 0) != size:
+            return f"{name} has {there.get(name, 0)} of {size} bytes"
+    return None
+
+
+def _whole_steps(folder: Path, tell: bool) -> set[int]:
+    """The steps whose states are whole. tell: warn of the others."""
+    flaws = {step: _flaw(folder / f"step-{step:08d}") for step in _steps(folder)}
+    for step, flaw in flaws.items():
+        if tell and flaw is not None:
+            warnings.warn(f"{folder} step {step} is passed over: {flaw}.", stacklevel=3)
+    return {step for step, flaw in flaws.items() if flaw is None}
+
+
+def _check_none(folder: Path) -> None:
+    """Raise CheckpointCorruptError where there are states after all: none of them is whole."""
+    if steps := _steps(folder):
+        raise CheckpointCorruptError(
+            f"{folder} holds states of steps {sorted(steps)}, none of which is whole. Bring one "
+            "back from a copy, or remove the folder to start again."
+        )
 
 
 def _steps(folder: Path) -> set[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,6 +42,11 @@ class SourceGroup:
     name: str
     weight: float
     datasets: tuple[Source, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse what is no share of the mixture."""
+        some = 0 < self.weight < math.inf
+        expect(some, f"weight of {self.name}", self.weight, "more than 0; or leave the group out")
 
 
 @dataclass(frozen=True)

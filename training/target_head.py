@@ -43,8 +43,9 @@ class TargetHead(nn.Module):
         total = embeddings.sum() * 0.0
         for head, column in zip(self.heads, labels.T, strict=True):
             known = column != IGNORE_INDEX
-            if known.any():
-                total = total + F.cross_entropy(head(embeddings[known]).float(), column[known])
+            logits = head(embeddings[known]).float()
+            costs = F.cross_entropy(logits, column[known]) if known.any() else logits.sum()
+            total = total + costs
         return total
 
 

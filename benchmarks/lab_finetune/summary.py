@@ -106,7 +106,7 @@ def draw(results: Results, path: Path) -> None:
         before = results["before"][name]["giou"]
         axis.axhline(before, color=color, linestyle="--", label=f"{name}, before")
     axis.set(xlabel="labelled frames", ylabel="gIoU on unseen rooms", ylim=(0, 1), xticks=frames)
-    axis.legend()
+    axis.legend(ncols=2, loc="upper center")
     picture = io.BytesIO()
     figure.savefig(picture, format="png")
     with replacing(path) as file:

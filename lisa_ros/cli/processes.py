@@ -23,6 +23,9 @@ _NO_CLONE = (
     "Clone it, run `make setup` there, and use .venv/bin/lisa of that clone."
 )
 
+# What a module has that does something when it is run; others are parts of benchmarks.
+_MAIN = 'if __name__ == "__main__":'
+
 
 def ask(arguments: Sequence[str]) -> int:
     """`lisa ask`: a client of a running node; see lisa_ros.nodes.ask."""
@@ -58,7 +61,7 @@ def bench(arguments: Sequence[str]) -> int:
 def benchmark_names(clone: Path) -> tuple[str, ...]:
     """What can be run as benchmarks.NAME."""
     folder = clone / "benchmarks"
-    files = [path.stem for path in folder.glob("*.py") if not path.stem.startswith("_")]
+    files = [path.stem for path in folder.glob("*.py") if _MAIN in path.read_text("utf-8")]
     packages = [path.parent.name for path in folder.glob("*/__main__.py")]
     return tuple(sorted(files + packages))
 

@@ -27,8 +27,11 @@ from lisa_ros.recordings.sample_meta import depth_unit
 DATASET_FILE = "dataset.yaml"
 SPLITS = ("train", "val", "test")
 _DEPTH_UNIT_M = 0.001
-# Names of a bag and a frame: no separators, nothing hidden, nothing that a shell or a disk mangles.
-_NAME = re.compile(r"(?![. ])[^/\\:*?\"<>|\x00-\x1f\x7f]{1,100}(?<! )")
+# Names of a bag and a frame: no separators, nothing hidden, nothing that a shell or a disk mangles,
+# or that would be lost as a line of a list: ends of lines, blanks around, bytes that are no text.
+_NAME = re.compile(
+    r"(?![.\s])[^/\\:*?\"<>|\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]{1,100}(?<!\s)"
+)
 
 
 @dataclass(frozen=True)
@@ -169,6 +172,6 @@ def split_stem(stem: str) -> tuple[str, str]:
     if len(names) != 2 or not all(_NAME.fullmatch(name) for name in names):
         raise DatasetError(
             f"{stem!r} is no name of a sample; expected '<bag>/<frame>', two names of up to 100 "
-            'characters that open with no dot and hold none of / \\ : * ? " < > |.'
+            'characters of UTF-8 that open with no dot and hold none of / \\ : * ? " < > |.'
         )
     return names[0], names[1]

@@ -6,6 +6,7 @@ import json
 import math
 import re
 import reprlib
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,7 +153,10 @@ def decode_text(data: bytes, path: Path) -> tuple[str, str]:
 def read_bytes(path: Path) -> bytes:
     """The bytes of a file of at most MAX_BYTES. Raises DatasetError naming the file."""
     try:
-        size = path.stat().st_size
+        status = path.stat()
+        size = status.st_size
+        if stat.S_ISFIFO(status.st_mode):  # reading it would wait for its writer
+            raise DatasetError(f"{path} is a pipe; expected a file.")
         if size > MAX_BYTES:
             raise DatasetError(
                 f"{path} has {size} bytes; expected at most {MAX_BYTES}. Is it the right file?"

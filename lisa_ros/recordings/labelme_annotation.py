@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +15,8 @@ from lisa_ros.recordings.mask_outline import Outline, mask_outlines
 from lisa_ros.recordings.polygon_mask import TARGET, LabelledPolygon, polygon_mask
 from lisa_ros.types import BoolArray
 
+# A checked flag of the image, "absent: coffee mug", asks for what is not in it.
+ABSENT_FLAG = "absent:"
 _SENTENCE_ENDS = (".", "?", "!")
 _STRAY_PX = 0.25  # by how much a polygon may lie inside the circle that it stands for
 
@@ -28,7 +30,7 @@ def annotate_shapes(
     So is each line of a description, answered by the shapes that have it and by those of the same
     label and group_id, which are parts of the same thing. What ends in ".", "?" or "!" is a
     sentence, anything else a noun phrase. A label with "ignore" in it marks pixels that count
-    neither way.
+    neither way. See also `ABSENT_FLAG`.
     """
     problems = list(file.problems)
     outlines: dict[int, list[Outline]] = {}
@@ -40,8 +42,13 @@ def annotate_shapes(
     if problems:
         return None, problems
     queries, answers = _queries(file.shapes)
-    if not queries:
-        return None, []
+    absent = _absent(file.flags)
+    drawn = {text.lower() for query in queries for text in query.texts}
+    for text in (text for query in absent for text in query.texts if text.lower() in drawn):
+        problems.append(f"the flag {ABSENT_FLAG} {text} is set, but {text!r} is drawn; undo either")
+    queries += absent
+    if problems or not queries:
+        return None, problems
     several = len(queries) > 1
     shapes = [
         _shape(file.shapes[number], TARGET_LABEL, outline, group if several else None)
@@ -138,6 +145,16 @@ def _queries(shapes: Sequence[DrawnShape]) -> tuple[list[Query], list[tuple[int,
         for is_sentence, texts in wordings.items()
     ]
     return queries, list(groups)
+
+
+def _absent(flags: Mapping[str, bool]) -> list[Query]:
+    """Questions for what the image's flags say is not there."""
+    texts = [
+        _words(name[len(ABSENT_FLAG) :]).strip()
+        for name, is_set in flags.items()
+        if is_set and name.lower().startswith(ABSENT_FLAG)
+    ]
+    return [Query((text,), text.endswith(_SENTENCE_ENDS), no_target=True) for text in texts if text]
 
 
 def _instance(shapes: Sequence[DrawnShape], number: int) -> Iterator[int]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -102,9 +103,9 @@ class LabelmeFile:
             return
         named = self.document.text("imagePath")
         path = self.path.parent / named
-        if not path.is_file():
+        if not os.path.isfile(path):  # unlike Path's, also of a name that is too long for one
             path = self.path.parent / PureWindowsPath(named).as_posix()
-        if not path.is_file():
+        if not os.path.isfile(path):
             self.document.fail("imagePath", f"an image beside the file; there is no {path}")
         with opened_image(path) as image:
             yield image

@@ -34,7 +34,9 @@ class GateLimits:
     of the image. memory_s: after that long out of sight, size and shape are no longer compared, and
     neither does the way that it may have gone exclude much. likeness_after_loss: takes their place,
     for a target that was looked for in vain that long: a decoder proposes something on every frame,
-    and a wrong one that is believed would end the asking for the right one.
+    and a wrong one that is believed would end the asking for the right one. min_size_after_loss: of
+    its fullest size (see fullest_s; in metres where there is depth), for a target that was looked
+    for in vain at all: what a decoder marks in its absence is mostly a bit of something alike.
     """
 
     min_px: int = 12
@@ -46,6 +48,7 @@ class GateLimits:
     slack: float = 0.05
     memory_s: float = 1.0
     likeness_after_loss: float = 0.75
+    min_size_after_loss: float = 0.4
     fullest_s: float = 5.0
 
 
@@ -56,10 +59,11 @@ class TargetMemory:
         """Begin with a mask bool[H,W] that is not empty."""
         self._limits = limits
         self.colours = colours_of(frame.image, mask)
-        self._fullest, self._fullest_ns = mask, frame.stamp_ns
-        self._stamp_ns = frame.stamp_ns
         self._lost_ns: int | None = None  # since when it is looked for in vain
-        self._remember_place(frame, mask)
+        self._mask, self._stamp_ns = mask, frame.stamp_ns
+        self._position = surface_point(frame, mask)
+        self._fullest, self._fullest_ns = mask, frame.stamp_ns
+        self._fullest_position = self._position
 
     def refusal(self, frame: RgbdFrame, mask: BoolArray) -> str | None:
         """Return why this mask is not the target, or None if it may be."""
@@ -74,6 +78,13 @@ class TargetMemory:
                 return (
                     f"its size or shape changed at once (overlap {best:.2f}, at least "
                     f"{limits.min_overlap:.2f} is needed)"
+                )
+        if self._lost_ns is not None:
+            share = self._share_of_fullest(frame, mask)
+            if share < limits.min_size_after_loss:
+                return (
+                    f"what is there is small for it ({share:.2f} of its size, at least "
+                    f"{limits.min_size_after_loss:.2f} are needed to find it again)"
                 )
         alike = likeness(colours_of(frame.image, mask), self.colours)
         needed = self._needed_likeness(frame)
@@ -102,10 +113,11 @@ class TargetMemory:
     def remember(self, frame: RgbdFrame, mask: BoolArray) -> None:
         """Learn from a mask that is the target."""
         self.colours += _LEARNING_RATE * (colours_of(frame.image, mask) - self.colours)
+        self._remember_place(frame, mask)
         outdated = frame.stamp_ns - self._fullest_ns > self._limits.fullest_s * 1e9
         if outdated or np.count_nonzero(mask) >= np.count_nonzero(self._fullest):
             self._fullest, self._fullest_ns = mask, frame.stamp_ns
-        self._remember_place(frame, mask)
+            self._fullest_position = self._position
 
     def distance_m(self, frame: RgbdFrame, mask: BoolArray) -> float | None:
         """Return how far a mask is from where the target was last; None without depth."""
@@ -120,6 +132,13 @@ class TargetMemory:
         if self._lost_ns is None or frame.stamp_ns - self._lost_ns <= limits.memory_s * 1e9:
             return limits.min_likeness
         return limits.likeness_after_loss
+
+    def _share_of_fullest(self, frame: RgbdFrame, mask: BoolArray) -> float:
+        share = np.count_nonzero(mask) / np.count_nonzero(self._fullest)
+        position = surface_point(frame, mask)
+        if position is None or self._fullest_position is None:
+            return share
+        return share * float(position[2] / self._fullest_position[2]) ** 2
 
     def _remember_place(self, frame: RgbdFrame, mask: BoolArray) -> None:
         self._lost_ns = None

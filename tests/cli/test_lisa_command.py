@@ -64,7 +64,11 @@ def test_tools_run_from_the_clone_wherever_they_are_called(
 def test_benchmarks_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench"]) == 0
     assert "  engine\n" in capsys.readouterr().out
-    assert "engine" in processes.benchmark_names(CHECKOUT)
+    names = processes.benchmark_names(CHECKOUT)
+    assert {"engine", "lab_finetune"} <= set(names)
+    assert not {"command", "following_figures"} & set(names), (
+        "parts of benchmarks, which print nothing"
+    )
     assert main(["bench", "nothing"]) == 2
     assert "there is no 'nothing'" in capsys.readouterr().err
 

@@ -43,6 +43,7 @@ def failed(compare: Comparison) -> set[str]:
     return {failure.split(":")[0] for failure in compare.failures}
 
 
+@pytest.mark.slow
 @named("own_case", shortest_case_of_each_checkpoint(0))
 def test_the_state_of_seg_itself_is_noticed(
     own_case: Golden, monkeypatch: pytest.MonkeyPatch
@@ -70,6 +71,7 @@ def test_swapped_channels_are_noticed(own_image: Golden) -> None:
     assert {"clip_features", "image_tokens", "sam_image_embedding_stride4"} <= failed(compare)
 
 
+@pytest.mark.slow
 @named("own_case", shortest_case_of_each_checkpoint(5))
 def test_reduced_precision_stays_close(own_case: Golden) -> None:
     """In bfloat16, which released weights run in: the same words, nearly the same masks.

@@ -1,6 +1,7 @@
 """The fast path equals the slow twin, over prompts and images, on a random LISA."""
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
@@ -71,6 +72,7 @@ def test_prompted(setup, image, instruction, history):
     compare.finish()
 
 
+@pytest.mark.slow
 @cases
 @settings(max_examples=30, deadline=None)
 def test_generated(setup, image, instruction, history):

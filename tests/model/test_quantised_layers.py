@@ -43,6 +43,7 @@ def test_weights_wait_as_they_were_loaded() -> None:
     assert waiting.data_ptr() == loaded.data_ptr()  # not copied
 
 
+@pytest.mark.slow
 def test_a_checkpoint_in_4_bits_answers_nearly_as_the_whole_one() -> None:
     image = np.random.default_rng(0).integers(0, 256, (216, 384, 3), dtype=np.uint8)
     whole, small = (

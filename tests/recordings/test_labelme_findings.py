@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -91,6 +92,7 @@ def test_a_wrong_shape_is_named(tmp_path: Path, change: dict[str, Any], expected
         ({"imageHeight": 61}, "'imageHeight' is 61; expected 60"),
         ({"imagePath": "b.jpg"}, "'imagePath' is 'b.jpg'"),
         ({"imagePath": None}, "'imagePath'"),
+        ({"imagePath": "b" * 300}, "'imagePath'"),  # longer than a file's name can be
         ({"imageData": "no base64!"}, "'imageData' is not base64"),
         ({"imageData": base64.b64encode(b"no image").decode()}, "imageData"),
         ({"flags": []}, None),
@@ -132,6 +134,32 @@ def test_all_wrong_shapes_of_all_files_are_listed(tmp_path: Path) -> None:
     assert [finding.path.name for finding in plan.findings if finding.severity == "error"] == [
         *("a.json", "a.json", "b:c.json", "d.json")
     ]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"caf\xe9".decode(errors="surrogateescape"),  # of an archive from Windows: no UTF-8
+        "two\u2028lines",
+        "blank behind\u3000",
+    ],
+)
+def test_names_that_a_list_cannot_hold_are_told_before_anything_is_written(
+    tmp_path: Path, name: str
+) -> None:
+    write(tmp_path / "in", "a", shape("mug", TRIANGLE)).rename(tmp_path / "in" / f"{name}.json")
+    write(tmp_path / "in" / name, "a", shape("mug", TRIANGLE), shade=3)
+    plan = plan_import(tmp_path / "in")
+    told = [finding.message for finding in plan.findings if finding.severity == "error"]
+    assert len(told) == 2
+    assert all("is no name of a sample" in message for message in told)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    write(tmp_path, "a", shape("mug", TRIANGLE))
+    os.mkfifo(tmp_path / "b.json")
+    (told,) = (f for f in plan_import(tmp_path).findings if f.severity == "error")
+    assert "is a pipe" in told.message
 
 
 def test_a_failed_import_leaves_nothing(tmp_path: Path) -> None:

@@ -67,6 +67,38 @@ def test_a_single_question_needs_no_queries(tmp_path: Path) -> None:
     assert annotation.other == {"version": "5.4.1", "flags": {"ok": True}, "imageData": None}
 
 
+def test_checked_flags_ask_for_what_is_not_there(tmp_path: Path) -> None:
+    flags = {
+        "absent: red_mug": True,
+        "Absent: What is for tea?": True,
+        "absent: plate": False,
+        "absent: ": True,
+    }
+    write(tmp_path / "in", "a", shape("mug", TRIANGLE), flags=flags)
+    write(tmp_path / "in", "b", shade=50, flags={"absent: mug": True})
+    asked = imported(tmp_path / "in", tmp_path / "out")
+    assert {text: mask.any() for text, mask in asked["in/a"].items()} == {
+        "mug": True,
+        "red mug": False,
+        "What is for tea?": False,
+    }
+    dataset = open_dataset(tmp_path / "out")
+    first, *absent = read_annotation(dataset, "in/a").asked
+    assert not first.no_target
+    assert [(query.is_sentence, query.no_target) for query in absent] == [
+        (False, True),
+        (True, True),
+    ]
+    assert read_annotation(dataset, "in/b").asked == (Query(("mug",), False, None, True),)
+
+
+def test_what_is_drawn_is_not_absent(tmp_path: Path) -> None:
+    write(tmp_path / "in", "a", shape("red_mug", TRIANGLE), flags={"absent: Red mug": True})
+    (finding,) = plan_import(tmp_path / "in").findings
+    assert finding.severity == "error"
+    assert "undo either" in finding.message
+
+
 def test_parts_of_a_thing_share_its_group(tmp_path: Path) -> None:
     other = [[5.0, 40.0], [25.0, 40.0], [25.0, 55.0]]
     write(

@@ -65,6 +65,7 @@ def test_all_phrasings_hold_every_word_that_is_drawn(many_rooms, split):
             assert set(words(request.text).split()) <= known
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("split", SPLITS)
 def test_every_phrasing_is_understood(split):
     assert [text for text in all_phrasings(split) if parse(text) is None] == []

@@ -61,6 +61,21 @@ def test_what_was_looked_for_in_vain_must_be_more_alike():
     assert lost.refusal(frame_of([DISC], 3.2), half) is None
 
 
+def test_a_bit_of_something_alike_is_not_what_was_lost():
+    bit = Disc(60, 45, 6)
+    known = memory()
+    known.miss(frame_of([], 1.0))
+    frame = frame_of([bit], 2.1)
+    assert "0.18 of its size, at least 0.40" in known.refusal(frame, bit.mask)
+    assert known.refusal(frame_of([DISC], 2.1), DISC.mask) is None
+    # As many pixels, but of something as large as the target, twice as far away.
+    away = Disc(60, 45, 7, z_m=2.0)
+    assert known.refusal(frame_of([away], 2.1), away.mask) is None
+    flat = TargetMemory(frame_of([DISC], depth=False), DISC.mask, GateLimits())
+    flat.miss(frame_of([], 1.0, depth=False))
+    assert "of its size" in flat.refusal(frame_of([away], 2.1, depth=False), away.mask)
+
+
 def test_a_jump_in_depth_is_refused_until_there_was_time_for_it():
     far = dataclasses.replace(DISC, z_m=1.5)
     assert "jumped 0.50 m in 0.10 s; up to 0.21 m" in refusal_of(far, 0.1)

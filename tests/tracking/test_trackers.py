@@ -101,6 +101,7 @@ def test_a_covered_target_is_lost_with_a_reason_and_found_again(tracker):
     assert not all(states)
 
 
+@pytest.mark.slow
 def test_a_target_out_of_view_is_lost_and_comes_back_with_its_id(tracker):
     started(tracker, Disc(64, 48), Disc(30, 30, colour=BLUE, radius=10))
     path = [*range(64, 160, 6), *range(160, 64, -6)]
@@ -114,6 +115,7 @@ def test_a_target_out_of_view_is_lost_and_comes_back_with_its_id(tracker):
     assert overlap(found[1].mask, disc.mask) > 0.8
 
 
+@pytest.mark.slow
 def test_twins_keep_their_ids(tracker):
     """Two red things, decoded from one embedding, pass close to each other."""
     started(tracker, Disc(30, 30, radius=9), Disc(100, 66, radius=9))

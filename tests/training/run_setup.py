@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from lab_recordings import write_lab_dataset
 from random_lisa import write_random_lisa
 
 ROOT = Path(__file__).parents[2]
+# Of `shared_run`: ranks, DeepSpeed's stage -> its configuration, what the run made.
+SharedRun = Callable[..., tuple[Path, Path]]
 
 
 def write_run(folder: Path, **changes: Any) -> Path:
@@ -43,6 +45,11 @@ def write_run(folder: Path, **changes: Any) -> Path:
     path = folder / "config.yaml"
     path.write_text(yaml.safe_dump(config), encoding="utf-8")
     return path
+
+
+def into(out: Path) -> tuple[str, str]:
+    """Where a run of a configuration with kept features writes."""
+    return f"out={out}", f"features.folder={out}-features"
 
 
 def start_training(

@@ -154,6 +154,7 @@ def test_a_dry_run_tells_the_size_of_the_real_runs_features(
     assert told == [predicted_size(encoding, len(open_dataset("lab", place / "lab", "train")))]
 
 
+@pytest.mark.slow
 def test_a_dry_run_finds_what_is_missing(place: Path) -> None:
     path = CONFIGS / "lisa-7b-ft-239.yaml"
     (place / "dataset" / "reason_seg").unlink()

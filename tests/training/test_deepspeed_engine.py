@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,7 +11,16 @@ from pathlib import Path
 import pytest
 import torch
 from free_port import free_port
-from run_setup import ROOT, kill_when, losses, run_training, start_training, write_run
+from run_setup import (
+    ROOT,
+    SharedRun,
+    into,
+    kill_when,
+    losses,
+    run_training,
+    start_training,
+    write_run,
+)
 
 from training.config import load_config
 from training.deepspeed_engine import deepspeed_config
@@ -23,20 +33,10 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize(("ranks", "stage"), [(1, 2), (2, 2), (2, 3)])
-def test_zero_trains_as_the_plain_engine_does(tmp_path: Path, ranks: int, stage: int) -> None:
-    lab = {"kind": "lab", "folder": str(tmp_path / "kitchen")}
-    # Each rank encodes what it has not seen, at times that the others do not know.
-    learned = {"name": "lab", "weight": 1, "datasets": [{**lab, "split": "train", "cache": True}]}
-    config = write_run(
-        tmp_path,
-        data=[learned],
-        features={"folder": str(tmp_path / "features"), "max_gb": 1.0},
-        validation={"data": {**lab, "split": "val"}, "every": 3},
-    )
-    plain, zero = tmp_path / "plain", tmp_path / "zero"
-    run_training(config, f"out={plain}", ranks=ranks)
-    settings = (f"deepspeed.zero_stage={stage}", f"features.folder={tmp_path / 'again'}")
-    run_training(config, f"out={zero}", *settings, ranks=ranks)
+def test_zero_trains_as_the_plain_engine_does(
+    tmp_path: Path, shared_run: SharedRun, ranks: int, stage: int
+) -> None:
+    (_, plain), (_, zero) = shared_run(ranks), shared_run(ranks, stage)
     assert len(losses(zero)) == 6 + 2
     for ours, theirs in zip(losses(zero), losses(plain), strict=True):
         for name, value in theirs.items():
@@ -48,19 +48,18 @@ def test_zero_trains_as_the_plain_engine_does(tmp_path: Path, ranks: int, stage:
     export(zero, tmp_path / "exported")
 
 
-def test_under_deepspeeds_own_launcher_all_is_alike(tmp_path: Path) -> None:
-    config = write_run(tmp_path, steps=2, deepspeed={"zero_stage": 2})
-    run_training(config, f"out={tmp_path / 'torchrun'}", ranks=2)
+def test_under_deepspeeds_own_launcher_all_is_alike(tmp_path: Path, shared_run: SharedRun) -> None:
+    config, under_torchrun = shared_run(2, 2)
     launcher = [sys.executable, "-m", "deepspeed.launcher.runner", "--num_gpus=2"]
-    training = ["--module", "training.train", str(config)]
+    training = ["--module", "training.train", str(config), *into(tmp_path / "run")]
     subprocess.run(
-        [*launcher, f"--master_port={free_port()}", *training],
+        [*launcher, f"--master_port={free_port()}", *training, "deepspeed={zero_stage: 2}"],
         check=True,
         timeout=300,
         cwd=tmp_path,
         env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
     )
-    assert losses(tmp_path / "run") == losses(tmp_path / "torchrun")
+    assert losses(tmp_path / "run") == losses(under_torchrun)
 
 
 def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None:
@@ -80,6 +79,7 @@ def test_a_share_that_another_machine_keeps_is_asked_for(
     config = write_run(tmp_path, steps=1, images_per_step=1, deepspeed={"zero_stage": 2})
     run_training(config)
     shares = newest_state(tmp_path / "run") / "zero"
+    forget_sizes(shares.parent)
     (own,) = shares.glob("*_optim_states.pt")
     state = torch.load(own, weights_only=False)
     state["optimizer_state_dict"]["partition_count"] = 2  # as if a second rank had trained along
@@ -93,6 +93,23 @@ def test_a_share_that_another_machine_keeps_is_asked_for(
     assert resumed.returncode == 1
     assert "lacks the share of a rank" in output
     assert "Traceback" not in output
+
+
+def test_a_full_disk_is_said_in_a_sentence(tmp_path: Path) -> None:
+    config = write_run(tmp_path, steps=1, images_per_step=1, deepspeed={"zero_stage": 2})
+    limited = ("prlimit", "--fsize=300000")  # a state is larger
+    training = start_training(config, within=limited)
+    output, _ = training.communicate(timeout=300)
+    assert training.returncode == 1
+    assert "error: The state after 1 steps cannot be written" in output
+    assert "Traceback" not in output
+    run_training(config)
+
+
+def forget_sizes(state: Path) -> None:
+    """As of a machine that wrote none of its files."""
+    progress = json.loads((state / "progress.json").read_text())
+    (state / "progress.json").write_text(json.dumps({**progress, "files": {}}))
 
 
 def test_offload_and_formats_reach_deepspeed(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ def trained(folder: Path, *overrides: str) -> RunConfig:
     return config
 
 
+@pytest.mark.slow
 def test_the_checkpoint_answers_as_the_run_does(tmp_path: Path) -> None:
     config = trained(tmp_path)
     out = tmp_path / "exported"
@@ -102,6 +103,7 @@ def test_what_was_written_wrongly_is_noticed(
     assert "answers otherwise" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_what_cannot_be_exported(tmp_path: Path) -> None:
     with pytest.raises(CheckpointNotFoundError, match="no state of a run"):
         export(tmp_path, tmp_path / "exported")

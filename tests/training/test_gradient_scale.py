@@ -12,19 +12,21 @@ import torch.distributed as dist
 from run_setup import write_run
 from torch import nn
 
+from lisa_ros.errors import ModelError
 from training.config import load_config
 from training.engine import learning_parameters
 from training.ranks import ALONE
 from training.run import Run
 from training.run_config import RunConfig
 from training.run_data import micro_batches
-from training.start import load_start
+from training.start import load_start, loading_dtype
 
 
 def opened(folder: Path, *overrides: str) -> Run:
     path = write_run(folder, lora=None, images_per_step=4, micro_batch=1)
     config = load_config(RunConfig, path, overrides)
-    return Run(config, load_start(config.start, folder / "work", 0), ALONE)
+    loaded = load_start(config.start, folder / "work", 0, dtype=loading_dtype(config))
+    return Run(config, loaded, ALONE)
 
 
 def expected_norm(run: Run) -> float:
@@ -56,13 +58,29 @@ def test_of_the_plain_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     run = opened(tmp_path)
     clip, norms = nn.utils.clip_grad_norm_, []
 
-    def clipped(parameters: list[nn.Parameter], most: float) -> None:
+    def clipped(parameters: list[nn.Parameter], most: float) -> torch.Tensor:
         norms.append(clip(parameters, most).item())
+        return torch.tensor(norms[-1])
 
     monkeypatch.setattr(nn.utils, "clip_grad_norm_", clipped)
     expected = expected_norm(run)
     take_step(run)
     assert norms == pytest.approx([expected], rel=1e-4)
+
+
+def ruin_gradients(run: Run) -> None:
+    """From now on one of them is no number, though the loss is."""
+    run.model.lm_head.weight.register_hook(lambda gradient: gradient * float("nan"))
+
+
+def test_a_gradient_that_is_no_number_moves_nothing(tmp_path: Path) -> None:
+    run = opened(tmp_path)
+    before = [p.detach().clone() for p in learning_parameters(run.objective)]
+    ruin_gradients(run)
+    with pytest.raises(ModelError, match="has the norm nan"):
+        take_step(run)
+    after = learning_parameters(run.objective)
+    assert all(torch.equal(*pair) for pair in zip(before, after, strict=True))
 
 
 @pytest.fixture
@@ -84,3 +102,8 @@ def test_of_deepspeed(tmp_path: Path) -> None:
     take_step(run)
     engine: Any = run.engine
     assert engine.engine.get_global_grad_norm() == pytest.approx(expected, rel=1e-4)
+    narrow = opened(tmp_path / "bf16", "deepspeed.zero_stage=2", "precision=bf16")
+    for ruined in (run, narrow):
+        ruin_gradients(ruined)
+        with pytest.raises(ModelError, match="has the norm"):
+            take_step(ruined)

@@ -13,7 +13,7 @@ from random_lisa import random_lisa
 from lisa_ros.errors import CheckpointMismatchError
 from lisa_ros.model.checkpoint import LoadedLisa, load_checkpoint, save_checkpoint
 from lisa_ros.model.settings import LisaSettings
-from training.llava_base import lisa_from_llava
+from training.llava_base import grown_tokenizer, lisa_from_llava
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +70,19 @@ def test_the_random_part_depends_on_the_seed_alone(
     ]
     assert torch.equal(rows[0], rows[1])
     assert not torch.equal(rows[0], rows[2])
+
+
+def test_nothing_stays_of_a_llava_that_was_tried_before(
+    parts: tuple[Path, Path, LoadedLisa], tmp_path: Path
+) -> None:
+    llava, _, _ = parts
+    other = tmp_path / "llava"
+    shutil.copytree(llava, other)
+    (other / "added_tokens.json").write_text(f'{{"<other>": {N_PIECES}}}')
+    work = tmp_path / "work"
+    assert grown_tokenizer(other, work).seg_id == N_PIECES + 1
+    for _ in range(2):
+        assert grown_tokenizer(llava, work).seg_id == N_PIECES
 
 
 def test_a_sam_that_lacks_a_key_is_refused_by_name(

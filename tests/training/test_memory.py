@@ -41,7 +41,7 @@ LEARNING = {
 
 
 def run_config(**changes: Any) -> RunConfig:
-    return RunConfig(out="", start=Start(lisa="x"), data=(), steps=1, **changes)
+    return RunConfig(out="run", start=Start(lisa="x"), data=(), steps=1, **changes)
 
 
 def part(found: Estimate, name: str) -> Part:
@@ -73,6 +73,7 @@ def test_counts_by_hand() -> None:
     assert every.largest == 707 * 32
 
 
+@pytest.mark.slow
 def test_counts_of_the_published_sizes() -> None:
     sizes = PUBLISHED["lisa-7b"]
     counts = count_parameters(sizes, LoraSettings(quantise="nf4"))
@@ -260,6 +261,7 @@ def test_the_papers_runs_fit_on_8_gpus_and_say_what_they_need(name: str) -> None
     assert said.groups() == (f"{found.gpu / 1e9:.1f}", f"{8 * found.ram / 1e9:.0f}")
 
 
+@pytest.mark.slow
 def test_the_command_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     path = str(CONFIGS / "lisa-7b.yaml")
     assert main([path, "--model", "lisa-7b", "--ranks", "8", "micro_batch=1"]) == 0

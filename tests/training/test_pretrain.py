@@ -48,6 +48,7 @@ def config(tmp_path: Path) -> PretrainConfig:
     )
 
 
+@pytest.mark.slow
 def test_the_towers_learn_and_the_result_loads(config: PretrainConfig) -> None:
     pretrain(config)
     out = Path(config.out)

@@ -15,7 +15,7 @@ from free_port import free_port
 from torch import nn
 
 from lisa_ros.errors import ConfigurationError
-from training.ranks import ALONE, Ranks
+from training.ranks import ALONE, Ranks, joined_ranks
 
 # One parameter with a gradient on both ranks and one that rank 1 has no gradient for.
 PROGRAM = """
@@ -116,6 +116,27 @@ def test_all_ranks_are_on_one_machine_or_not(
     monkeypatch.setenv(launcher, "2")
     assert Ranks(0, 2).one_machine
     assert not Ranks(0, 4).one_machine
+
+
+def test_processes_that_nobody_counted_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training.ranks._die_with_launcher", lambda: None)
+    monkeypatch.setenv("WORLD_SIZE", "8")
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    with pytest.raises(ConfigurationError, match="WORLD_SIZE is 8, but LOCAL_RANK"), joined_ranks():
+        pass
+
+
+def test_more_processes_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("training.ranks._die_with_launcher", lambda: None)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 4)
+    for name, value in (("WORLD_SIZE", "8"), ("LOCAL_RANK", "4")):
+        monkeypatch.setenv(name, value)
+    with (
+        pytest.raises(ConfigurationError, match="Process 4 of this machine"),
+        joined_ranks(),
+    ):
+        pass
 
 
 def test_alone_too_what_has_no_gradient_counts_as_0() -> None:

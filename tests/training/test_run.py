@@ -10,7 +10,7 @@ import pytest
 import torch
 import yaml
 from block_rooms import block_room
-from run_setup import kill_when, losses, run_training, start_training, write_run
+from run_setup import SharedRun, into, kill_when, losses, run_training, start_training, write_run
 
 from lisa_ros.errors import ConfigurationError, ModelError
 from lisa_ros.simulation.storage import write_rooms
@@ -29,6 +29,7 @@ def train_here(config: Path, *overrides: str) -> Path:
     return Path(settings.out)
 
 
+@pytest.mark.slow
 def test_a_run_learns_and_leaves_what_it_promises(tmp_path: Path) -> None:
     config = write_run(tmp_path, steps=30, save_every=100, tensorboard=True, lora=None)
     out = train_here(config)
@@ -46,6 +47,7 @@ def test_a_run_learns_and_leaves_what_it_promises(tmp_path: Path) -> None:
     assert [path.name for path in (out / "states").iterdir()] == ["step-00000030"]
 
 
+@pytest.mark.slow
 def test_what_is_frozen_stays_and_what_learns_moves(tmp_path: Path) -> None:
     config = load_config(RunConfig, write_run(tmp_path, lora=None, steps=3))
     run = Run(config, load_start(config.start, tmp_path / "work", 0), ALONE)
@@ -60,6 +62,7 @@ def test_what_is_frozen_stays_and_what_learns_moves(tmp_path: Path) -> None:
         assert torch.equal(value, before[name]) == stays, name
 
 
+@pytest.mark.slow
 def test_a_run_with_another_configuration_is_refused(tmp_path: Path) -> None:
     config = write_run(tmp_path, steps=1)
     train_here(config)
@@ -68,12 +71,30 @@ def test_a_run_with_another_configuration_is_refused(tmp_path: Path) -> None:
     train_here(config, "save_every=7")
 
 
+@pytest.mark.slow
+def test_a_run_does_not_go_on_with_other_data(tmp_path: Path) -> None:
+    config = write_run(tmp_path, steps=1)
+    record = train_here(config) / "run.json"
+    told = json.loads(record.read_text())
+    told["datasets"]["kitchen|train"]["images"] -= 1  # as if a frame had been labelled since
+    record.write_text(json.dumps(told))
+    with pytest.raises(ConfigurationError, match=r"kitchen\|train had \d images .* now it has \d"):
+        train_here(config)
+    assert json.loads(record.read_text()) == told
+
+
 def test_a_loss_that_is_no_number_ends_a_run_before_it_is_saved(tmp_path: Path) -> None:
     config = write_run(tmp_path, save_every=1, lora=None)
     with pytest.raises(ModelError, match="is nan"):
         train_here(config, "optimisation.learning_rate=1e30", "optimisation.warmup_steps=1")
     state = newest_state(tmp_path / "run")
     assert len(losses(tmp_path / "run")) == read_progress(state).step
+
+
+def test_a_length_without_room_for_a_question_is_refused(tmp_path: Path) -> None:
+    config = load_config(RunConfig, write_run(tmp_path), ["max_length=20"])
+    with pytest.raises(ConfigurationError, match=r"max_length is 20; expected more than the \d+"):
+        Run(config, load_start(config.start, tmp_path / "work", 0), ALONE)
 
 
 @pytest.mark.slow
@@ -87,28 +108,26 @@ def test_accumulated_micro_batches_are_the_step_of_one_batch(tmp_path: Path) -> 
 
 
 @pytest.mark.slow
-def test_two_ranks_train_as_one_does(tmp_path: Path) -> None:
-    config = write_run(tmp_path, lora={"dropout": 0.5})
-    for ranks in (1, 2):
-        run_training(config, f"out={tmp_path / str(ranks)}", ranks=ranks)
-    for ours, theirs in zip(losses(tmp_path / "2"), losses(tmp_path / "1"), strict=True):
+def test_two_ranks_train_as_one_does(shared_run: SharedRun) -> None:
+    (_, one), (_, two) = (shared_run(ranks) for ranks in (1, 2))
+    for ours, theirs in zip(losses(two), losses(one), strict=True):
         assert ours == pytest.approx(theirs, rel=1e-5)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("ranks", [1, 2])
-def test_a_killed_run_goes_on_as_if_nothing_had_happened(tmp_path: Path, ranks: int) -> None:
-    config = write_run(tmp_path, steps=8)
-    run_training(config, f"out={tmp_path / 'whole'}", ranks=ranks)
+def test_a_killed_run_goes_on_as_if_nothing_had_happened(
+    tmp_path: Path, shared_run: SharedRun, ranks: int
+) -> None:
+    config, whole = shared_run(ranks)
     killed = tmp_path / "killed"
     for name in ("step-00000002", "step-00000004.part"):
-        process = start_training(config, f"out={killed}", ranks=ranks)
+        process = start_training(config, *into(killed), ranks=ranks)
         kill_when(process, killed / "states" / name)
-    run_training(config, f"out={killed}", ranks=ranks)
-    assert losses(killed) == losses(tmp_path / "whole")
-    ours = torch.load(newest_state(killed) / "learned.pt", weights_only=True)["learned"]
-    whole = torch.load(newest_state(tmp_path / "whole") / "learned.pt", weights_only=True)
-    for name, value in whole["learned"].items():
+    run_training(config, *into(killed), ranks=ranks)
+    assert losses(killed) == losses(whole)
+    ours, theirs = (read_learned(newest_state(run)) for run in (killed, whole))
+    for name, value in theirs.items():
         assert torch.equal(ours[name], value), name
 
 

@@ -13,6 +13,7 @@ from lisa_ros.errors import ConfigurationError
 from training.run_lock import only_run_in
 
 
+@pytest.mark.slow
 def test_a_second_run_is_refused_and_a_third_is_not(tmp_path: Path) -> None:
     config = write_run(tmp_path)
     context = multiprocessing.get_context("spawn")
@@ -30,6 +31,13 @@ def test_a_second_run_is_refused_and_a_third_is_not(tmp_path: Path) -> None:
         holder.kill()
         holder.join()
     run_training(config, "steps=2")
+
+
+@pytest.mark.parametrize("out", ["file", "file/below", "/proc/none"])
+def test_a_folder_that_cannot_be_is_an_error(tmp_path: Path, out: str) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigurationError, match="another `out`"), only_run_in(tmp_path / out):
+        pass
 
 
 def hold(out: Path, inside, done) -> None:  # type: ignore[no-untyped-def]

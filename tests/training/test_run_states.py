@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from lisa_ros.errors import ConfigurationError
+from lisa_ros.errors import CheckpointCorruptError, ConfigurationError
 from training import run_states
 from training.ranks import ALONE
-from training.run_states import Progress, RunStates, read_progress
+from training.run_states import Progress, RunStates, newest_state, read_progress
 
 IDENTITY = {"steps": 99}
 
@@ -135,3 +135,66 @@ def test_a_run_killed_while_it_removes_a_state_leaves_none_that_is_not_whole(
     restarted.last(IDENTITY)
     save(restarted, 30)
     assert [path.name for path in (tmp_path / "states").iterdir()] == ["step-00000030"]
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "cut off": lambda state: (state / "w").write_text(""),
+    "lacks a file": lambda state: (state / "w").unlink(),
+    "no progress": lambda state: (state / "progress.json").unlink(),
+    "progress cut off": lambda state: (state / "progress.json").write_text('{"step": 20, "id'),
+    "progress of nothing": lambda state: (state / "progress.json").write_text("{}"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_state_that_is_not_whole_is_passed_over(
+    tmp_path: Path, damage: Callable[[Path], object]
+) -> None:
+    states = RunStates(tmp_path, ALONE)
+    for step in (10, 20):
+        progress = Progress(step, IDENTITY, best_step=10, best_score=0.5)
+        states.save(progress, lambda folder, keeper: (folder / "w").write_text("weights"))
+    damage(states.path(20))
+    with pytest.warns(UserWarning, match="step 20 is passed over"):
+        assert last_step(states) == 10
+    with pytest.warns(UserWarning, match="step 20"):
+        assert newest_state(tmp_path) == states.path(10)
+    save(states, 20)
+    assert last_step(states) == 20
+
+
+def test_a_run_with_no_state_that_is_whole_does_not_start_again(tmp_path: Path) -> None:
+    states = RunStates(tmp_path, ALONE)
+    save(states, 10)
+    (states.path(10) / "w").unlink()
+    with (
+        pytest.warns(UserWarning, match="w has 0 of 1 bytes"),
+        pytest.raises(CheckpointCorruptError, match=r"\[10\], none of which is whole"),
+    ):
+        last_step(states)
+
+
+def test_the_best_state_is_exported_or_none(tmp_path: Path) -> None:
+    states = RunStates(tmp_path, ALONE)
+    for step in (10, 20):
+        progress = Progress(step, IDENTITY, best_step=10, best_score=0.5)
+        states.save(progress, lambda folder, keeper: (folder / "w").write_text("weights"))
+    (states.path(10) / "w").write_text("")
+    with (
+        pytest.warns(UserWarning, match="step 10"),
+        pytest.raises(CheckpointCorruptError, match="the best of the run, is not whole"),
+    ):
+        newest_state(tmp_path)
+
+
+def test_a_full_disk_costs_the_state_that_is_being_written_only(tmp_path: Path) -> None:
+    states = RunStates(tmp_path, ALONE)
+    save(states, 10)
+
+    def full(folder: Path, keeper: bool) -> None:
+        (folder / "w").write_text("w")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(ConfigurationError, match=r"after 20 steps .* No space left on device"):
+        states.save(Progress(20, IDENTITY), full)
+    assert last_step(RunStates(tmp_path, ALONE)) == 10

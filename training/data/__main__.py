@@ -15,9 +15,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+import numpy as np
 import yaml
 
-from lisa_ros.errors import DatasetError, LisaError
+from lisa_ros.durable_files import replacing
+from lisa_ros.errors import ConfigurationError, DatasetError, LisaError
 from lisa_ros.recordings.dataset_folder import About
 from lisa_ros.recordings.labelme_import import import_labelme, plan_import
 from training.arguments import not_negative, positive
@@ -55,6 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         dataset = open_dataset(kind, options.dir, options.split, dict(options.option))
         if options.command == "validate":
             return validate(dataset)
+        if options.command == "targets":
+            return write_targets(dataset, options.out)
         sheet = contact_sheet(draw_samples(dataset, options.samples, options.seed))
         sheet.save(options.out, "PNG")
     except (LisaError, OSError) as error:
@@ -81,6 +85,37 @@ def validate(dataset: ImageDataset) -> int:
         print(f"Not counted: {error}")
     print(f"{found['error']} errors, {found['warning']} warnings")
     return 1 if found["error"] else 0
+
+
+def write_targets(dataset: ImageDataset, out: Path) -> int:
+    """Write the table of `target_table`, and print what is in it.
+
+    Raises:
+        ConfigurationError: not ScanNet, or `out` is a folder.
+        DatasetError: a file is missing or malformed.
+
+    """
+    # As in `registry`: other datasets do not pay for ScanNet's imports.
+    from training.data.scannet.dataset import ScanNetDataset
+    from training.data.scannet.target_table import target_rows, write_csv
+
+    if not isinstance(dataset, ScanNetDataset):
+        raise ConfigurationError(
+            f"{dataset.name} has no 3D targets of its own; --kind scannet and scannet_25k have."
+        )
+    if out.is_dir():  # before hours of work, not after
+        raise ConfigurationError(f"--out {out} is a folder; name the file to write.")
+    with replacing(out) as file:
+        written = write_csv(target_rows(dataset), file)
+    print(f"{written.objects} objects in {len(dataset)} frames, {written.lifted} lifted")
+    if written.distances_m:
+        median = 1000 * float(np.median(written.distances_m))
+        measured = f"of {len(written.distances_m)} targets"
+        print(f"median distance {measured} to the annotated mesh: {median:.1f} mm")
+    else:
+        print("no target could be held against an annotated mesh")
+    print(f"written: {out}")
+    return 0
 
 
 def import_folder(folder: Path, out: Path, licence: str, val: Sequence[str]) -> int:
@@ -119,7 +154,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", required=True)
     check = commands.add_parser("validate", help="check everything and print counts; slow")
     sheet = commands.add_parser("preview", help="draw a contact sheet of samples")
-    for command in (check, sheet):
+    table = commands.add_parser("targets", help="lift what ScanNet annotates to 3D; slow")
+    for command in (check, sheet, table):
         command.add_argument("dir", type=Path, help="a lab dataset, or the tree of datasets")
         command.add_argument(
             "--kind",
@@ -136,6 +172,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
             help="such as max_questions=5; an unknown one names those that the kind has",
         )
     sheet.add_argument("--out", type=Path, required=True, help="the picture to write")
+    table.add_argument("--out", type=Path, required=True, help="the CSV file to write")
     sheet.add_argument("--samples", type=positive, default=12, help="how many images")
     sheet.add_argument("--seed", type=not_negative, default=0, help="another seed, other images")
     _add_import(commands.add_parser("import-labelme", help="make a lab dataset of labelme's files"))

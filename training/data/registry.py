@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 LAB, ROOMS, REASON_SEG = "lab", "rooms", "reason_seg"
 TRAIN = "train"
+_EVALUATED = ("val", "test")
 _NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -215,27 +216,31 @@ def _named(folder: Path, text: str, options: ReasonSegOptions | AskedAsUpstream)
 def _scannet(folder: Path, split: str | None, options: ScanNetOptions) -> ImageDataset:
     from training.data.scannet.opening import open_scans
 
-    return open_scans(folder / "scannet", split or TRAIN, _selection(folder, options))
+    split = split or TRAIN
+    return open_scans(folder / "scannet", split, _selection(folder, split, options))
 
 
 def _scannet_25k(folder: Path, split: str | None, options: ScanNetOptions) -> ImageDataset:
     from training.data.scannet.opening import open_frames_25k
 
-    return open_frames_25k(folder / "scannet", split or TRAIN, _selection(folder, options))
+    split = split or TRAIN
+    return open_frames_25k(folder / "scannet", split, _selection(folder, split, options))
 
 
-def _selection(folder: Path, options: ScanNetOptions) -> Selection:
+def _selection(folder: Path, split: str, options: ScanNetOptions) -> Selection:
     from training.data.scannet.selection import Selection
 
-    # If it is there: the val and test images of ReasonSeg show scans of ScanNet.
+    # If it is there: the val and test images of ReasonSeg show scans of ScanNet, which are not to
+    # be trained on. Of what is only evaluated on nothing is left out, whatever else is on disk.
     reason_seg = folder / "reason_seg" / "ReasonSeg"
+    left_out = split not in _EVALUATED and reason_seg.is_dir()
     return Selection(
         kind=options.target,
         every=options.every,
         min_share=options.min_share,
         questions=options.max_questions,
         posed_only=options.posed_only,
-        reason_seg=reason_seg if reason_seg.is_dir() else None,
+        reason_seg=reason_seg if left_out else None,
     )
 
 

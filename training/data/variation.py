@@ -44,8 +44,8 @@ class Varied:
 
     @property
     def name(self) -> str:
-        """That of the other dataset."""
-        return self._dataset.name
+        """That of the other dataset, and that it is varied: a run may have both."""
+        return f"{self._dataset.name}, varied"
 
     def __len__(self) -> int:
         return len(self._dataset)
@@ -68,6 +68,7 @@ class Varied:
         pixels = np.ascontiguousarray(read_image(sample)[part])
         return dataclasses.replace(
             sample,
+            dataset=self.name,  # what is kept of the other dataset's images is not of these
             masks=np.ascontiguousarray(sample.masks[:, *part]),
             pixels=_in_other_light(pixels, self._variation.light, rng),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -42,13 +43,15 @@ class Depth:
     """What lifts masks of an image.
 
     true_m: f32[H,W] z-depth that the true mask is lifted with, NaN where there is none. measured_m:
-    the same for predicted masks, as a sensor sees it. rays: see `lift_mask`.
+    the same for predicted masks, as a sensor sees it. rays: see `lift_mask`. on_grid: takes a mask
+    of the image to the depth's pixels; None where those are the image's own.
     """
 
     true_m: Float32Array
     measured_m: Float32Array
     intrinsics: Intrinsics
     rays: Float64Array | None = None
+    on_grid: Callable[[BoolArray], BoolArray] | None = None
 
 
 @dataclass(frozen=True, eq=False)

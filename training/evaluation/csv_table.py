@@ -15,14 +15,17 @@ T = TypeVar("T")
 
 
 def to_csv(kind: type[T], values: Iterable[T]) -> bytes:
-    """The content of a file with a column for each field of `kind`."""
+    """The content of a file with a column for each field of `kind`.
+
+    Bytes of a file's name that are no text are written as Python escapes them.
+    """
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, _columns(kind))
     writer.writeheader()
     for value in values:
         row = dataclasses.asdict(value)  # type: ignore[call-overload]
         writer.writerow({name: "" if cell is None else cell for name, cell in row.items()})
-    return text.getvalue().encode()
+    return text.getvalue().encode(errors="backslashreplace")
 
 
 def read_csv(path: Path, kind: type[T], readers: Mapping[str, Callable[[str], Any]]) -> list[T]:

@@ -25,7 +25,7 @@ def open_lab_set(folder: Path, split: str | None) -> ValidatedSet:
     """
     dataset = LabDataset(folder, split, reason_only_share=None)
     opened = open_dataset(folder)
-    return ValidatedSet(dataset, lambda sample: _asked(opened, sample))
+    return ValidatedSet(dataset, lambda _, sample: _asked(opened, sample))
 
 
 def _asked(folder: DatasetFolder, sample: Sample) -> AskedImage:

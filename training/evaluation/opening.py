@@ -12,6 +12,7 @@ from training.data.sample import ImageDataset
 from training.evaluation.asked import EvaluationSet
 from training.evaluation.lab_set import open_lab_set
 from training.evaluation.public_sets import open_public_set
+from training.evaluation.scannet_set import NAME, open_scannet_set
 
 
 def open_sets(
@@ -29,8 +30,13 @@ def open_sets(
             f"{', '.join(names)} are looked for in --dataset-dir; name the folder that upstream "
             "calls --dataset_dir."
         )
-    public = [open_public_set(dataset_dir, name) for name in names] if dataset_dir else []
+    public = [_open_public(dataset_dir, name) for name in names] if dataset_dir else []
     return [*public, *(open_lab_set(folder, lab_split) for folder in labs)]
+
+
+def _open_public(dataset_dir: Path, name: str) -> EvaluationSet:
+    opened = open_scannet_set if NAME.fullmatch(name) else open_public_set
+    return opened(dataset_dir, name)
 
 
 def open_conversations(dataset_dir: Path | None, where: Sequence[str]) -> ImageDataset:

@@ -10,6 +10,7 @@ from lisa_ros.errors import ConfigurationError
 from lisa_ros.inference.segmenter import DEFAULT_MAX_NEW_TOKENS, Mode
 from lisa_ros.recordings.dataset_folder import SPLITS
 from lisa_ros.simulation.room import PRESETS
+from training.arguments import not_negative
 from training.evaluation.asking import Protocol
 
 DEFAULT_ROOMS = 200
@@ -29,10 +30,15 @@ def parse_options(arguments: Sequence[str] | None, description: str) -> argparse
     """Parse and check the options.
 
     Raises:
-        ConfigurationError: a number is out of range.
+        ConfigurationError: a number is out of range, or a tree of which nothing is named.
 
     """
     options = _parser(description).parse_args(arguments)
+    if options.dataset_dir is not None and not options.dataset and options.talk is None:
+        raise ConfigurationError(
+            f"Nothing in --dataset-dir {options.dataset_dir} is named; add --dataset with sets of "
+            "it, --talk, or leave it out."
+        )
     nothing_else = not options.dataset and not options.lab and options.talk is None
     if options.rooms is None and nothing_else:
         options.rooms = DEFAULT_ROOMS
@@ -75,7 +81,12 @@ def _parser(description: str) -> argparse.ArgumentParser:
     )
     add("--max-new-tokens", type=int, default=DEFAULT_MAX_NEW_TOKENS, metavar="N")
     add("--images", type=int, metavar="N", help="only so many images of each set, evenly spread")
-    add("--seed", type=int, default=0, help="first room; also of random pictures and bootstrap")
+    add(
+        "--seed",
+        type=not_negative,
+        default=0,
+        help="first room; also of random pictures and bootstrap",
+    )
     add("--out", type=Path, metavar="DIR", help="write report.html, records.csv, summary.json")
     add(
         "--compare",
@@ -95,7 +106,7 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=[],
         metavar="NAME",
-        help='such as "ReasonSeg|val", "refcoco|unc|testA", "refcocog|umd|test"',
+        help='such as "ReasonSeg|val", "refcoco|unc|testA", "refcocog|umd|test", "scannet|val"',
     )
     lab = parser.add_argument_group("lab sets")
     lab.add_argument("--lab", nargs="+", type=Path, default=[], metavar="DIR")

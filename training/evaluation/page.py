@@ -26,7 +26,7 @@ small { opacity: .75; }
 
 
 def page(title: str, body: Sequence[str]) -> bytes:
-    """A whole page, UTF-8. body: HTML."""
+    """A whole page, UTF-8; bytes of paths that are no text are shown as such. body: HTML."""
     return "\n".join(
         [
             "<!DOCTYPE html>",
@@ -37,7 +37,7 @@ def page(title: str, body: Sequence[str]) -> bytes:
             *body,
             "</body></html>",
         ]
-    ).encode()
+    ).encode(errors="backslashreplace")
 
 
 def heading(text: str, level: int = 2) -> str:

@@ -30,10 +30,10 @@ def open_public_set(dataset_dir: Path, name: str) -> ValidatedSet:
     """
     dataset = open_data_string(dataset_dir, name, reason_only_share=None)
     if isinstance(dataset, ReasonSeg):
-        return ValidatedSet(dataset, _asked_of_reason_seg)
+        return ValidatedSet(dataset, lambda _, sample: _asked_of_reason_seg(sample))
     source = dataset.name.partition("|")[0]
     return ValidatedSet(
-        dataset, lambda sample: asked_image(sample, [SHORT] * len(sample.conversations), source)
+        dataset, lambda _, sample: asked_image(sample, [SHORT] * len(sample.conversations), source)
     )
 
 

@@ -42,7 +42,9 @@ def write_results(folder: Path, files: Sequence[tuple[str, bytes]]) -> None:
 
 def to_json(values: dict[str, Any]) -> bytes:
     """A JSON file, UTF-8; NaN and infinity are errors."""
-    return (json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    # Of paths that are no text, which JSON writes so itself.
+    return text.encode(errors="backslashreplace")
 
 
 def read_summary(folder: Path) -> dict[str, Any]:

@@ -14,6 +14,8 @@ def target_error_m(predicted: BoolArray, truth: BoolArray, depth: Depth) -> floa
 
     Infinite where the predicted mask has no target, None where the true one has none.
     """
+    if depth.on_grid is not None:
+        truth, predicted = depth.on_grid(truth), depth.on_grid(predicted)
     true = lift_mask(truth, depth.true_m, depth.intrinsics, rays=depth.rays)
     if not isinstance(true, Target3D):
         return None

@@ -33,10 +33,13 @@ class Validated(Protocol):
 
 @dataclass(frozen=True)
 class ValidatedSet:
-    """See `EvaluationSet`. ask: makes the questions of a validation sample; what it raises, too."""
+    """See `EvaluationSet`.
+
+    ask: makes the questions of an index's validation sample; what it raises, too.
+    """
 
     dataset: Validated
-    ask: Callable[[Sample], AskedImage]
+    ask: Callable[[int, Sample], AskedImage]
 
     @property
     def name(self) -> str:
@@ -54,7 +57,7 @@ class ValidatedSet:
             NothingToAskError: all questions about the image are blank.
 
         """
-        return self.ask(self.dataset.validation_sample(index))
+        return self.ask(index, self.dataset.validation_sample(index))
 
 
 def asked_image(sample: Sample, forms: Sequence[str], source: str) -> AskedImage:

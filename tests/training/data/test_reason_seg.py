@@ -96,6 +96,7 @@ def test_every_mark_in_an_answer_has_a_mask(share: str) -> None:
                 assert image.size == (width, height)
 
 
+@pytest.mark.slow
 def test_explained_images_are_answered_in_three_ways_by_their_shares() -> None:
     dataset = ReasonSeg(GOLDEN, ["train"])
     ways: Counter[str] = Counter()

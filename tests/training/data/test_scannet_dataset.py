@@ -247,6 +247,19 @@ def test_problems_of_the_fabricated_scan() -> None:
     assert all("reason_seg" in p.message for p in stored.problems())
 
 
+def test_what_training_does_without_is_no_error(tmp_path: Path) -> None:
+    shutil.copytree(FIXTURES, tmp_path / "scannet")
+    folder = tmp_path / "scannet" / "scans" / "scene9000_00"
+    for name in ("2d-label-filt.zip", "vh_clean_2.ply", "vh_clean_2.labels.ply"):
+        (folder / f"scene9000_00_{name}").unlink()
+    dataset = open_scans(tmp_path / "scannet", "train", Selection(every=1))
+    found = list(dataset.problems())
+    assert {problem.severity for problem in found} == {"warning"}
+    missing = [problem.path.name for problem in found if "is not there" in problem.message]
+    assert missing == ["scene9000_00_vh_clean_2.ply", "scene9000_00_2d-label-filt.zip"]
+    assert len(dataset.sample(0, np.random.default_rng(0)).masks)
+
+
 def broken_copy(tmp_path: Path) -> Path:
     shutil.copytree(FIXTURES, tmp_path / "scannet")
     return tmp_path / "scannet"

@@ -10,6 +10,7 @@ import pytest
 
 from lisa_ros.errors import DatasetError
 from training.data.scannet.labels import NYU40_NAMES, read_labels
+from training.data.scannet.meta import read_meta
 from training.data.scannet.splits import (
     read_split,
     reason_seg_scans,
@@ -120,3 +121,18 @@ def test_spaces_that_reason_seg_shows_are_left_out(tmp_path: Path) -> None:
     assert without_spaces_of(scans, seen) == ("scene0002_00", "scene0105_00")
     with pytest.raises(DatasetError, match="none of the folders"):
         reason_seg_scans(tmp_path / "elsewhere")
+
+
+def test_files_that_a_windows_editor_has_saved(tmp_path: Path) -> None:
+    """With a byte order mark and other ends of lines."""
+
+    def saved(name: str, text: str) -> Path:
+        (tmp_path / name).write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
+        return tmp_path / name
+
+    table = read_labels(saved("labels.tsv", "id\traw_category\tnyu40id\n130\tcup\t40\n"))
+    assert table.by_name["cup"].id == 130
+    split = read_split(saved("split.txt", "scene0001_00\nscene0000_01"))
+    assert split == ("scene0000_01", "scene0001_00")
+    meta = read_meta(saved("scan.txt", "numColorFrames = 7\nsceneType = Office\n"))
+    assert (meta.num_color_frames, meta.scene_type) == (7, "Office")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,13 +12,16 @@ from pathlib import Path
 import pytest
 from free_port import free_port
 from lab_recordings import write_lab_dataset
+from safetensors.torch import load_file, save_file
 
 from lisa_ros.inference.engine import LisaEngine
+from lisa_ros.model.locations import checkpoint_folder
 from lisa_ros.simulation.room import generate_room
-from training.evaluate import main
+from training.evaluate import DOUBTED, main
 from training.evaluation.record import read_records
 from training.room_evaluation import ask_about_rooms
 
+ROOT = Path(__file__).parents[3]
 FIXTURES = Path(__file__).parent.parent / "data" / "fixtures"
 REFER = ["--dataset-dir", str(FIXTURES / "refer"), "--dataset", "refcoco|unc|val"]
 FAST = ["--max-new-tokens", "4", "--images", "2"]
@@ -38,7 +42,8 @@ def test_a_public_set_with_report_and_comparison(
         str(llava / "coco/train2017"),
     ]
     arguments = [*REFER, *FAST, "--talk", *talk, "--talk-count", "1"]
-    assert main([*arguments, "--out", str(out)]) == 0
+    # lisa-tiny never learned to talk, and that is no figure of its conversation.
+    assert main([*arguments, "--out", str(out)]) == DOUBTED
     line = printed(capsys)
     assert set(line["sets"]["refcoco|unc|val"]) == {"prompted", "generated"}
     assert line["conversation"]["n"] == 1
@@ -54,6 +59,35 @@ def test_a_public_set_with_report_and_comparison(
     assert {row["difference"] for row in rows} == {0.0}
     written = sorted(path.name for path in (tmp_path / "c").iterdir())
     assert written == ["comparison.html", "comparison.json"]
+
+
+@pytest.mark.slow
+def test_figures_that_cannot_be_written_are_printed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "summary.json").mkdir()
+    arguments = [*REFER, *FAST, "--protocol", "prompted", "--out", str(tmp_path)]
+    assert main(arguments) == 1
+    told = capsys.readouterr()
+    assert "summary.json" in told.err
+    assert json.loads(told.out.splitlines()[-1])["sets"]["refcoco|unc|val"]["prompted"]["n"]
+
+
+@pytest.mark.slow
+def test_a_model_that_never_expects_to_answer_seg_is_no_success(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = checkpoint_folder("lisa-tiny")
+    shutil.copytree(own, tmp_path / "mute")
+    weights = load_file(own / "model.safetensors")
+    # What it expected most is now the least likely, as it is with another model's words.
+    weights["lm_head.weight"] *= -1
+    save_file(weights, tmp_path / "mute" / "model.safetensors")
+    assert main(["--model", str(tmp_path / "mute"), "--seed", "40000", "--rooms", "2"]) == DOUBTED
+    told = capsys.readouterr()
+    assert "DOUBTFUL: " in told.err
+    assert "tokenizer" in told.err
+    assert json.loads(told.out.splitlines()[-1])["n_present"] > 0
 
 
 @pytest.mark.slow
@@ -108,6 +142,7 @@ def test_two_processes_give_the_same_files(tmp_path: Path) -> None:
         (["--images", "-1"], "--images is -1"),
         (["--model", "nowhere/at-all/x", *REFER], "nowhere"),
         (["--dataset", "ReasonSeg|val"], "--dataset-dir"),
+        (["--dataset-dir", "D", "--rooms", "1"], "Nothing in --dataset-dir D is named"),
         ([*REFER, "refcoco|unc|val"], "same name"),
         (["--compare", "nowhere", "nowhere"], "summary.json"),
         (["--out", __file__, *REFER], "cannot be made"),
@@ -121,3 +156,11 @@ def test_what_cannot_be_evaluated_is_said(
     error = capsys.readouterr().err
     assert error.startswith("error: ")
     assert message in error
+
+
+def test_a_seed_that_none_can_be_is_refused_before_hours_of_work(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        main([*REFER, "--seed", "-1"])
+    assert "-1 is below 0" in capsys.readouterr().err

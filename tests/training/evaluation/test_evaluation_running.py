@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,7 +16,9 @@ from lisa_ros.types import Segmentation
 from training.evaluation.asked import Asked, AskedImage
 from training.evaluation.asking import Protocol
 from training.evaluation.csv_table import to_csv
+from training.evaluation.page import page, paragraph
 from training.evaluation.record import Record, in_order, read_records
+from training.evaluation.results import to_json
 from training.evaluation.running import Examiner, evaluate_set, spread
 from training.ranks import Ranks
 
@@ -182,6 +185,17 @@ def test_records_survive_their_file_exactly(tmp_path: Path) -> None:
     path = tmp_path / "records.csv"
     path.write_bytes(to_csv(Record, kept))
     assert read_records(path) == kept
+
+
+def test_names_of_files_need_not_be_text(tmp_path: Path) -> None:
+    """On Linux they are bytes; hours of evaluation must not end at the first "caf\\xe9.jpg"."""
+    name = b"caf\xe9.jpg".decode(errors="surrogateescape")
+    path = tmp_path / "records.csv"
+    path.write_bytes(to_csv(Record, [record(0, image=name)]))
+    (read,) = read_records(path)
+    assert read.image == "caf\\udce9.jpg"
+    assert json.loads(to_json({"command": name})) == {"command": name}
+    assert b"caf\\udce9.jpg" in page("Evaluation", [paragraph(name)])
 
 
 @pytest.mark.parametrize(

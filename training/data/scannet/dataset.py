@@ -11,8 +11,9 @@ import numpy as np
 from lisa_ros.errors import DatasetError
 from lisa_ros.types import Float64Array, UInt8Array
 from training.data.class_questions import class_conversations
-from training.data.phrasing import drawn
-from training.data.sample import Problem, Sample
+from training.data.phrasing import drawn, validation_turn
+from training.data.sample import NothingToAskError, Problem, Sample
+from training.data.scannet.annotated_mesh import AnnotatedMesh
 from training.data.scannet.annotation import Annotation, Askable, askable
 from training.data.scannet.depth_view import DepthView
 from training.data.scannet.selection import Selection
@@ -42,6 +43,10 @@ class AnnotatedFrames(Protocol):
 
     def depth_view(self, number: int) -> DepthView:
         """Its depth, for 3D targets."""
+        ...
+
+    def mesh(self) -> AnnotatedMesh | None:
+        """The scan's mesh, if this layout has one and it is on disk."""
         ...
 
     def counts(self) -> Mapping[str, int]:
@@ -116,6 +121,23 @@ class ScanNetDataset:
             f"annotation (python -m training.data validate), or lower min_share "
             f"({self.selection.min_share})."
         )
+
+    def validation_sample(self, index: int) -> Sample:
+        """Ask for everything in one image that a name means something definite for, in order.
+
+        Raises:
+            DatasetError: a file is missing or malformed.
+            NothingToAskError: there is no such thing, as where tracking was lost.
+
+        """
+        source, number = self.frame(index)
+        found = askable(source.annotation(number), self.selection.kind, self.selection.min_share)
+        path, pixels = source.image(number)
+        if not found:
+            raise NothingToAskError(f"{path} shows nothing that can be asked for.")
+        turns = [validation_turn(target.name, is_sentence=False) for target in found]
+        masks = np.stack([target.mask for target in found]).astype(np.uint8)
+        return Sample(self.name, path, tuple((turn,) for turn in turns), masks, pixels)
 
     def counts(self) -> Mapping[str, int]:
         """Images, scans, spaces, and objects where they are known."""

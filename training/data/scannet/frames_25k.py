@@ -108,6 +108,9 @@ class Frames25kScan:
         except DatasetError as error:
             raise DatasetError(f"{self.path}, frame {number}: {error}") from error
 
+    def mesh(self) -> None:
+        """It is in the `scans` tree only."""
+
     def counts(self) -> dict[str, int]:
         """Nothing more than what every source counts."""
         return {}

@@ -64,7 +64,7 @@ def read_labels(path: Path) -> LabelTable:
 
     """
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = path.read_text("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(
             f"{path}: the label table cannot be read ({error}); download it again."

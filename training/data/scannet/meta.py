@@ -38,7 +38,7 @@ def read_meta(path: Path) -> ScanMeta:
 
     """
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"{path}: cannot be read ({error}); download it again.") from error
     values: dict[str, str] = {}

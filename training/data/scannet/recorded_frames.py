@@ -12,6 +12,7 @@ import numpy.typing as npt
 from lisa_ros.errors import DatasetError
 from lisa_ros.types import Float64Array, UInt8Array
 from training.data.sample import Problem
+from training.data.scannet.annotated_mesh import AnnotatedMesh
 from training.data.scannet.annotation import Annotation
 from training.data.scannet.depth_view import DepthView, view_of_recorded
 from training.data.scannet.labels import LabelTable
@@ -93,6 +94,10 @@ class RecordedFrames:
         except DatasetError as error:
             raise DatasetError(f"{self.scan.sens_path}: {error}") from error
 
+    def mesh(self) -> AnnotatedMesh | None:
+        """See `ScanFolder.mesh`; None where it was not downloaded."""
+        return self.scan.mesh() if self.scan.mesh_path.exists() else None
+
     def counts(self) -> dict[str, int]:
         """How many objects are annotated in the scan."""
         return {"objects": len(self.scan.objects)}
@@ -103,9 +108,15 @@ class RecordedFrames:
         yield from found
         if any(problem.severity == "error" for problem in found):
             return
+        labels = self.scan.projection_path("label-filt")
+        compared = labels.exists()
+        if not compared:
+            message = "is not there: training does without, but instances are not held against it."
+            yield Problem("warning", labels, message)
         for number in self.numbers:
             try:
-                differing = self._label_disagreement(number)
+                categories = self.annotation(number).categories
+                differing = self._label_disagreement(number, categories) if compared else 0.0
             except DatasetError as error:
                 yield Problem("error", self.scan.path, str(error))
                 continue
@@ -118,9 +129,8 @@ class RecordedFrames:
                     "different versions of the aggregation file: download the scan again.",
                 )
 
-    def _label_disagreement(self, number: int) -> float:
+    def _label_disagreement(self, number: int, categories: npt.NDArray[np.int32]) -> float:
         """Share of the pixels with a known category whose number in the label zip is another."""
-        categories = self.annotation(number).categories
         with self.scan.open_projection("label-filt") as projection:
             labels = projection.read(number, (categories.shape[1], categories.shape[0]))
         both = (categories > 0) & (labels > 0)

@@ -47,6 +47,11 @@ class ScanFolder:
         """The recording."""
         return self._file(".sens")
 
+    @property
+    def mesh_path(self) -> Path:
+        """The mesh that is annotated, the decimated one."""
+        return self._file("_vh_clean_2.ply")
+
     @cached_property
     def header(self) -> SensHeader:
         """The recording's header, without looking for its frames."""
@@ -70,11 +75,15 @@ class ScanFolder:
 
     def open_projection(self, kind: Projection) -> ProjectionZip:
         """Open one of the zips of 2D annotation."""
-        return ProjectionZip(self._file(f"_2d-{kind}.zip"), kind)
+        return ProjectionZip(self.projection_path(kind), kind)
+
+    def projection_path(self, kind: Projection) -> Path:
+        """Where one of these zips is, if it was downloaded."""
+        return self._file(f"_2d-{kind}.zip")
 
     def mesh(self) -> AnnotatedMesh:
         """The annotated mesh. Its segments are those of the decimated mesh, as are the objects'."""
-        mesh = read_ply(self._file("_vh_clean_2.ply"))
+        mesh = read_ply(self.mesh_path)
         path = self._file("_vh_clean_2.0.010000.segs.json")
         segments = read_segments(path)
         if len(segments) != len(mesh.properties):

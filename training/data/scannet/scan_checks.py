@@ -65,6 +65,13 @@ def _check_objects(scan: ScanFolder, table: LabelTable) -> Iterator[Problem]:
             f"the objects {twice} are listed under another id too (as in scene0217_00); each "
             "counts once.",
         )
+    if not scan.mesh_path.exists():
+        yield Problem(
+            "warning",
+            scan.mesh_path,
+            "is not there: training does without, but targets are not held against it.",
+        )
+        return
     mesh = scan.mesh()
     ours = nyu40_of_vertices(mesh.instances, scan.objects, table)
     theirs = scan.vertex_labels()

@@ -41,7 +41,7 @@ def read_split(path: Path) -> tuple[str, ...]:
 
     """
     try:
-        lines = [line.strip() for line in path.read_text("utf-8").splitlines()]
+        lines = [line.strip() for line in path.read_text("utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(
             f"{path}: the split cannot be read ({error}); it is part of ScanNet's repository."
