@@ -29,7 +29,7 @@ from training.evaluation.attribution import HIT_IOU
 from training.evaluation.opening import open_sets
 from training.evaluation.record import Record
 from training.evaluation.reliability import precision_points
-from training.evaluation.room_set import simulated_rooms
+from training.evaluation.room_set import refuse_trained_rooms, simulated_rooms
 from training.evaluation.running import Examiner, evaluate_set
 from training.room_evaluation import ask_about_rooms
 
@@ -132,7 +132,8 @@ def calibrate(options: argparse.Namespace) -> None:
     """Calibrate a checkpoint folder in place.
 
     Raises:
-        ConfigurationError: there is no such folder, or no answers of both kinds.
+        ConfigurationError: there is no such folder, the checkpoint was trained on these rooms, or
+            there are no answers of both kinds.
         LisaError: the checkpoint cannot be loaded.
 
     """
@@ -174,6 +175,7 @@ def _about_rooms(
     options: argparse.Namespace, loaded: LoadedLisa
 ) -> tuple[list[Record], dict[str, Any]]:
     """Answers about simulated rooms, and what was asked, for the record."""
+    refuse_trained_rooms(loaded.settings, range(options.seed, options.seed + options.rooms))
     engine = LisaEngine(loaded, found_threshold=None)
     rooms = simulated_rooms(options.seed, options.rooms, options.data)
     answers = list(ask_about_rooms(engine, rooms, seed=options.seed, split="train", noise=False))

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
+from lisa_ros.nodes.own_domain import own_domain
+
 _END_TIMEOUT_S = 10.0
 _LOG_TAIL_LINES = 15
 
@@ -17,9 +19,9 @@ _LOG_TAIL_LINES = 15
 def isolate_from_other_robots() -> None:
     """Give this process and its children a ROS domain on this machine that nobody else is in.
 
-    Call before rclpy.init. Domain ids above 101 collide with Linux's ephemeral ports.
+    Call before rclpy.init. Raises ConfigurationError when all domains are in use.
     """
-    os.environ["ROS_DOMAIN_ID"] = str(1 + os.getpid() % 101)
+    os.environ["ROS_DOMAIN_ID"] = str(own_domain())
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 
 

@@ -60,13 +60,13 @@ class Score:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demo; return the exit code."""
     options = _parse(arguments)
-    options.output.mkdir(parents=True, exist_ok=True)
-    isolate_from_other_robots()
     try:
+        options.output.mkdir(parents=True, exist_ok=True)
+        isolate_from_other_robots()
         room = generate_room(options.seed)
         instruction = options.instruction or default_request(room)
         reply = ask_in_room(instruction, options.seed, options.model, options.output)
-    except (DemoError, LisaError) as error:
+    except (DemoError, LisaError, OSError) as error:  # OSError names the file that is refused
         _say(f"\nThe demo failed. {error}")
         print(json.dumps({"status": None, "correct": False, "error": str(error)}))
         return 1

@@ -19,7 +19,7 @@ from rclpy.node import Node
 from rclpy.node import NodeNameNonExistentError as NodeGoneError
 
 from lisa_ros.diagnosis import Diagnosis, Severity, broken, ok, warning
-from lisa_ros.nodes.graph_check import nodes_called, wiring
+from lisa_ros.nodes.graph_check import lacks_publishers, node_path, nodes_called, wiring
 
 _NODE_NAME = "perception"
 # Diagnostics come once a second; endpoints are discovered within one or two.
@@ -43,12 +43,15 @@ class DoctorClient(Node):
         self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
 
     def listen(self, wait_s: float) -> None:
-        """Spin until a node has spoken and the graph had time to come, or until the time is up."""
-        deadline_s = time.monotonic() + wait_s
-        while (now_s := time.monotonic()) < deadline_s:
-            if self.statuses:
-                deadline_s = min(deadline_s, now_s + _SETTLE_S)
-                self._spin(deadline_s)
+        """Spin until nothing is missed and the graph had time to come, or until the time is up.
+
+        That something is not there is believed at the end of the wait only: on a busy machine or a
+        lossy network, discovery can take many seconds.
+        """
+        start_s = time.monotonic()
+        settled_s = start_s + min(_SETTLE_S, wait_s)
+        while (now_s := time.monotonic()) < start_s + wait_s:
+            if now_s >= settled_s and not self._misses_something():
                 return
             rclpy.spin_once(self, timeout_sec=0.1)
 
@@ -56,7 +59,7 @@ class DoctorClient(Node):
         """Yield all that there is to say about every perception node."""
         found = nodes_called(self, _NODE_NAME)
         if not found:
-            others = sorted({f"{ns.rstrip('/')}/{name}" for name, ns in self._others()})
+            others = sorted({node_path(ns, name) for name, ns in self._others()})
             seen = f"the nodes seen are {', '.join(others[:10])}" if others else "no node is seen"
             yield warning(
                 "perception node",
@@ -65,7 +68,7 @@ class DoctorClient(Node):
                 "it runs, compare ROS_DOMAIN_ID and ROS_AUTOMATIC_DISCOVERY_RANGE of both shells.",
             )
         for name, namespace in sorted(set(found)):
-            path = f"{namespace.rstrip('/')}/{name}"
+            path = node_path(namespace, name)
             if found.count((name, namespace)) > 1:
                 yield warning(
                     path,
@@ -78,12 +81,15 @@ class DoctorClient(Node):
             except NodeGoneError:
                 yield warning(path, "it has ended just now", "Look at its log.")
 
-    def _spoken(self, path: str) -> Iterator[Diagnosis]:
-        said = {
+    def _said_by(self, path: str) -> dict[str, DiagnosticStatus]:
+        return {
             name.removeprefix(f"{path}: "): status
             for name, status in self.statuses.items()
             if name.startswith(f"{path}: ")
         }
+
+    def _spoken(self, path: str) -> Iterator[Diagnosis]:
+        said = self._said_by(path)
         if not said:
             yield broken(
                 path,
@@ -97,9 +103,16 @@ class DoctorClient(Node):
         own = self.get_name()
         return [each for each in self.get_node_names_and_namespaces() if each[0] != own]
 
-    def _spin(self, deadline_s: float) -> None:
-        while (left_s := deadline_s - time.monotonic()) > 0:
-            rclpy.spin_once(self, timeout_sec=min(left_s, 0.1))
+    def _misses_something(self) -> bool:
+        found = nodes_called(self, _NODE_NAME)
+        try:
+            return not found or any(
+                not self._said_by(node_path(namespace, name))
+                or lacks_publishers(self, name, namespace)
+                for name, namespace in found
+            )
+        except NodeGoneError:
+            return True  # one has ended just now: look again
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:

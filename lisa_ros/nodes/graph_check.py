@@ -14,9 +14,24 @@ _CAMERA_TYPES = frozenset(
 )
 
 
+def node_path(namespace: str, name: str) -> str:
+    """Return a node's whole name."""
+    return f"{namespace.rstrip('/')}/{name}"
+
+
 def nodes_called(node: Any, name: str) -> list[tuple[str, str]]:
     """Return (name, namespace) of every node of that name in the graph, as often as it is there."""
     return [found for found in node.get_node_names_and_namespaces() if found[0] == name]
+
+
+def lacks_publishers(node: Any, name: str, namespace: str) -> bool:
+    """Return whether a node listens to no camera, or to topics that nobody is seen to publish.
+
+    Raises rclpy's NodeNameNonExistentError when the node has left the graph.
+    """
+    inputs = _inputs(node, name, namespace)
+    needed = [topic for topic in inputs if not _is_of_depth_camera(topic)]
+    return not inputs or any(not node.count_publishers(topic) for topic in needed)
 
 
 def wiring(node: Any, name: str, namespace: str) -> Iterator[Diagnosis]:
@@ -24,11 +39,10 @@ def wiring(node: Any, name: str, namespace: str) -> Iterator[Diagnosis]:
 
     node: who looks. Raises rclpy's NodeNameNonExistentError when the node has left the graph.
     """
-    subscribed = node.get_subscriber_names_and_types_by_node(name, namespace)
-    inputs = [topic for topic, types in subscribed if _CAMERA_TYPES & set(types)]
+    inputs = _inputs(node, name, namespace)
     if not inputs:
         yield warning(
-            f"{_path(namespace, name)} inputs",
+            f"{node_path(namespace, name)} inputs",
             "it listens to no camera",
             "It does once it is active: see its state above.",
         )
@@ -36,6 +50,15 @@ def wiring(node: Any, name: str, namespace: str) -> Iterator[Diagnosis]:
         yield _input(node, topic, name, namespace)
     for topic, _ in node.get_publisher_names_and_types_by_node(name, namespace):
         yield from _output(node, topic, name, namespace)
+
+
+def _inputs(node: Any, name: str, namespace: str) -> list[str]:
+    subscribed = node.get_subscriber_names_and_types_by_node(name, namespace)
+    return [topic for topic, types in subscribed if _CAMERA_TYPES & set(types)]
+
+
+def _is_of_depth_camera(topic: str) -> bool:
+    return bool(topic.rpartition("/")[2] == DEPTH_CAMERA_INFO)
 
 
 def _input(node: Any, topic: str, name: str, namespace: str) -> Diagnosis:
@@ -46,7 +69,7 @@ def _input(node: Any, topic: str, name: str, namespace: str) -> Diagnosis:
         publishers |= dict.fromkeys(seen.names)
         unheard |= dict.fromkeys(seen.unheard)
     subject = f"input {topic}"
-    if not publishers and topic.rpartition("/")[2] == DEPTH_CAMERA_INFO:
+    if not publishers and _is_of_depth_camera(topic):
         return ok(subject, "nobody publishes it; only depth that is not registered needs it")
     if not publishers:
         return warning(
@@ -66,7 +89,7 @@ def _output(node: Any, topic: str, name: str, namespace: str) -> Iterator[Diagno
     for end in node.get_subscriptions_info_by_topic(topic):
         seen = compare(topic, end.topic_type, end.qos_profile, ours)
         if seen.unheard:
-            listener = _path(end.node_namespace, end.node_name)
+            listener = node_path(end.node_namespace, end.node_name)
             yield warning(
                 f"output {topic}",
                 f"{listener} hears nothing: {'; '.join(seen.unheard)}",
@@ -81,7 +104,3 @@ def _heard_by(node: Any, topic: str, end: Any) -> TopicPublishers:
 
 def _ends(infos: list[Any], name: str, namespace: str) -> list[Any]:
     return [info for info in infos if (info.node_name, info.node_namespace) == (name, namespace)]
-
-
-def _path(namespace: str, name: str) -> str:
-    return f"{namespace.rstrip('/')}/{name}"

@@ -9,9 +9,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from lisa_ros.nodes.own_domain import own_domain
+
 REPOSITORY = Path(__file__).parents[2]
 # One domain for each test process, so that suites that run side by side never meet.
-DOMAIN_ID = 1 + os.getpid() % 100
+DOMAIN_ID = own_domain()
 _END_TIMEOUT_S = 60.0
 FAKE_PERCEPTION = str(Path(__file__).with_name("fake_perception.py"))
 

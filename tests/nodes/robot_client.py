@@ -38,7 +38,7 @@ LATCHED = QoSProfile(
 RELIABLE = QoSProfile(depth=50, reliability=ReliabilityPolicy.RELIABLE)
 
 # Long, because the machine may be busy; nothing here takes so long by itself.
-WAIT_S = 60.0
+WAIT_S = 180.0
 _Value = TypeVar("_Value")
 
 
@@ -88,6 +88,11 @@ class RobotClient:
     def wait_for_node(self) -> None:
         wait_until(self._instruction.get_subscription_count, "the perception node")
         wait_until(lambda: self.node.count_publishers("/lisa/result"), "its results")
+
+    def wait_until_alone(self) -> None:
+        """Wait until a node that has ended is gone from the graph, not to take it for the next."""
+        wait_until(lambda: not self._instruction.get_subscription_count(), "the node to be gone")
+        wait_until(lambda: not self.node.count_publishers("/lisa/result"), "its results to be gone")
 
     def publish(self, instruction: str) -> None:
         self.wait_for_node()

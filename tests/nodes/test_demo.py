@@ -157,6 +157,14 @@ def test_demo_from_end_to_end(
     assert "the banana" in "\n".join(lines[:-1])
 
 
+def test_demo_names_a_folder_that_cannot_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    assert run_demo(monkeypatch, (FAKE_PERCEPTION,), f"--output={tmp_path}/file/out")() == 1
+    assert f"{tmp_path}/file/out" in json.loads(capsys.readouterr().out.splitlines()[-1])["error"]
+
+
 @pytest.mark.ros
 def test_demo_says_why_it_failed_and_shows_the_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]

@@ -14,11 +14,12 @@ import rclpy
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 from lisa_ros.action import Reason
 from lisa_ros.msg import Perception, Target
+from rclpy.node import NodeNameNonExistentError as NodeGoneError
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 from lisa_ros.diagnosis import Severity
 from lisa_ros.nodes.ask import AskClient, exit_code, summary, told
-from lisa_ros.nodes.doctor import diagnosis_of
+from lisa_ros.nodes.doctor import DoctorClient, diagnosis_of
 from lisa_ros.nodes.graph_check import nodes_called, wiring
 from lisa_ros.types import Status
 
@@ -42,6 +43,9 @@ class Graph:
 
     def get_node_names_and_namespaces(self) -> list[tuple[str, str]]:
         return [("perception", "/lisa"), ("camera", "/lisa"), ("perception", "/arm")]
+
+    def count_publishers(self, topic: str) -> int:
+        return len(self.get_publishers_info_by_topic(topic))
 
     def get_publishers_info_by_topic(self, topic: str) -> list[Any]:
         return self.publishers.get(topic, [])
@@ -120,6 +124,57 @@ def test_a_listener_that_cannot_hear_the_node(graph: Graph) -> None:
 def test_a_node_without_camera_topics(graph: Graph) -> None:
     del graph.subscribers["/lisa/image"]
     assert findings(graph)["/lisa/perception inputs"][0] is Severity.WARNING
+
+
+class PatientGraph(Graph):
+    """A graph that is discovered in the course of time, with the patience of `lisa doctor`."""
+
+    listen = DoctorClient.listen
+    _misses_something = DoctorClient._misses_something
+    _said_by = DoctorClient._said_by
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, comes_s: dict[str, float]) -> None:
+        super().__init__()
+        self.now_s, self.comes_s = 0.0, comes_s
+        self.subscribers["/lisa/image"] = [end("perception", IMAGE, HASTY)]
+        clock = SimpleNamespace(monotonic=lambda: self.now_s)
+        monkeypatch.setattr("lisa_ros.nodes.doctor.time", clock)
+        monkeypatch.setattr(rclpy, "spin_once", lambda _, timeout_sec: self.pass_time(timeout_sec))
+
+    @property
+    def statuses(self) -> dict[str, None]:
+        return {"/lisa/perception: camera": None} if self.has_come("words") else {}
+
+    def pass_time(self, seconds: float) -> None:
+        self.now_s += seconds
+
+    def has_come(self, what: str) -> bool:
+        return self.comes_s.get(what, 0.0) <= self.now_s
+
+    def get_node_names_and_namespaces(self) -> list[tuple[str, str]]:
+        return [("perception", "/lisa")] if self.has_come("node") else []
+
+    def get_publishers_info_by_topic(self, topic: str) -> list[Any]:
+        return [end("camera", IMAGE, HASTY)] if self.has_come("camera") else []
+
+    def get_subscriber_names_and_types_by_node(self, name: str, namespace: str) -> Any:
+        if self.has_come("end"):
+            raise NodeGoneError
+        return super().get_subscriber_names_and_types_by_node(name, namespace)
+
+
+@pytest.mark.parametrize("late", ["words", "node", "camera"])
+def test_what_is_missed_is_waited_for(monkeypatch: pytest.MonkeyPatch, late: str) -> None:
+    for comes_s, ends_s in ((0.0, 2.0), (5.0, 5.0), (99.0, 8.0)):
+        graph = PatientGraph(monkeypatch, {"end": 1e9, late: comes_s})
+        graph.listen(8.0)
+        assert graph.now_s == pytest.approx(ends_s, abs=0.11)
+
+
+def test_a_node_that_ends_meanwhile_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = PatientGraph(monkeypatch, {"end": 1.0})
+    graph.listen(4.0)
+    assert graph.now_s == pytest.approx(4.0, abs=0.11)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from node_process import REPOSITORY, NodeProcess, node_environment
 from red_box_camera import FRAME_ID, RedBoxCamera
+from robot_client import WAIT_S
 
 pytestmark = [pytest.mark.ros, pytest.mark.slow]
 
@@ -27,7 +28,7 @@ def run(tmp_path: Path, *command: str, answer: str = "") -> subprocess.Completed
         input=answer,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=WAIT_S,
         check=False,
     )
 
@@ -96,4 +97,5 @@ def test_the_robot_moves_only_when_all_agree(
     done = run(tmp_path, "fetch_by_action.py", "red box", *arguments, answer=answer)
     assert said in done.stdout, done.stdout + done.stderr
     assert done.returncode == code
-    assert "reasoning" in done.stdout  # the feedback
+    # The feedback; an answer as quick as the fake's ends the wait before all of it is read.
+    assert "waiting_for_frame" in done.stdout

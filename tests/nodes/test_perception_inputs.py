@@ -42,8 +42,6 @@ from lisa_ros.types import Status
 pytestmark = [pytest.mark.ros, pytest.mark.slow]
 Perceiving = Callable[..., AbstractContextManager[NodeProcess]]
 SECOND = 1_000_000_000
-# The fake imports torch, which takes long while the machine is busy.
-LOADING_S = 240.0
 
 
 def color(header: Header) -> Image:
@@ -102,11 +100,12 @@ def perceiving(robot: RobotClient, start_node: StartNode) -> Perceiving:
         process = start_node("inputs", FAKE_PERCEPTION, *arguments, **(usual | parameters))
         try:
             robot.wait_for_node()
-            wait_until(lambda: robot.state() == state, f"the node to be {state}", LOADING_S)
+            wait_until(lambda: robot.state() == state, f"the node to be {state}")
             yield process
             assert process.is_running(), process.log
         finally:
             assert process.end() == 0, process.log
+            robot.wait_until_alone()
 
     return run
 
@@ -174,9 +173,10 @@ def test_quality_of_service_can_be_overridden(
     robot: RobotClient, perceiving: Perceiving, tmp_path: Path
 ) -> None:
     with perceiving(*qos_file(tmp_path, "reliable")):
-        found = robot.node.get_subscriptions_info_by_topic("/lisa/image")
-        reliabilities = {each.qos_profile.reliability for each in found}
-        assert reliabilities == {ReliabilityPolicy.RELIABLE}
+        ends = wait_until(
+            lambda: robot.node.get_subscriptions_info_by_topic("/lisa/image"), "its subscription"
+        )
+        assert {end.qos_profile.reliability for end in ends} == {ReliabilityPolicy.RELIABLE}
         assert robot.transition("deactivate")
         assert robot.transition("activate")  # the parameters are there from the first time
 

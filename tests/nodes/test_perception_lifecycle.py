@@ -100,6 +100,7 @@ def test_deactivating_cancels_what_runs(
     robot: RobotClient, active: None, camera: RedBoxCamera
 ) -> None:
     before = len(robot.received["result"])
+    robot.received["/diagnostics"].clear()
     robot.publish("slow red box")
     _node_diagnostics(robot, "answering")
     assert robot.transition("deactivate")
@@ -263,9 +264,12 @@ def test_signals_end_the_node_with_zero(
 def test_services_answer_while_autostart_loads(robot: RobotClient, start_node: StartNode) -> None:
     name = "loading_slowly"
     process = _start_beside(start_node, name, model="slow")
-    wait_until(lambda: _diagnostics(robot, f"{name}: node", "loading"), "its loading")
-    state = robot.call(GetState, f"{name}/get_state", GetState.Request()).current_state.label
-    assert state == "configuring"
+
+    def state() -> str:
+        return robot.call(GetState, f"{name}/get_state", GetState.Request()).current_state.label
+
+    wait_until(lambda: state() == "configuring", "its loading")
+    wait_until(lambda: _diagnostics(robot, f"{name}: node", "loading"), "its word of it")
     assert process.end() == 0, process.log
 
 

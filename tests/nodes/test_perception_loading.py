@@ -33,6 +33,7 @@ def idle(robot: RobotClient, start_node: StartNode) -> Iterator[NodeProcess]:
     robot.wait_for_node()
     yield process
     assert process.end() == 0, process.log
+    robot.wait_until_alone()
 
 
 def test_a_model_that_gives_no_numbers_is_refused(robot: RobotClient, idle: NodeProcess) -> None:

@@ -119,6 +119,7 @@ def test_every_instruction_of_a_burst_is_answered(robot: RobotClient, camera: Re
     for number in range(8):
         robot.publish(f"red box {number}")
     assert robot.wait_for_result("red box 7", before).status == Status.FOUND
+    wait_until(lambda: len(robot.received["result"]) >= before + 9, "an answer to each")
     answered = [answer.instruction for answer in robot.received["result"][before:]]
     assert sorted(answered) == sorted(["slow red box", *(f"red box {n}" for n in range(8))])
 
@@ -128,6 +129,8 @@ def test_stop_and_clear(robot: RobotClient, camera: RedBoxCamera, by_service: bo
     before = len(robot.received["result"])
     robot.publish("slow red box")
     if by_service:
+        robot.received["/diagnostics"].clear()
+        wait_until(lambda: _is_answering(robot), "its work")  # the service may be faster
         assert robot.clear().success
     else:
         robot.publish("  ")
@@ -216,6 +219,11 @@ def test_simulated_camera_process(
 
 def test_node_is_still_there(perception: NodeProcess) -> None:
     assert perception.is_running(), perception.log
+
+
+def _is_answering(robot: RobotClient) -> bool:
+    told = [status.message for array in robot.received["/diagnostics"] for status in array.status]
+    return any("answering" in message for message in told)
 
 
 def _with_status(answer: Any, status: Status) -> Any:

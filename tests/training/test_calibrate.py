@@ -70,6 +70,18 @@ def test_a_checkpoint_that_is_not_there_is_said(
     assert capsys.readouterr().err.startswith(f"error: {tmp_path / 'nowhere'} is not a folder")
 
 
+def test_rooms_that_it_was_trained_on_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint = tmp_path / "checkpoint"
+    shutil.copytree(checkpoint_folder("lisa-tiny"), checkpoint)
+    first, last = read_settings(checkpoint).provenance["room_seeds"]
+    before = (checkpoint / "lisa.json").read_bytes()
+    assert main([str(checkpoint), f"--seed={last}", "--rooms=2"]) == 1
+    assert f"trained on rooms {first} to {last}; take others" in capsys.readouterr().err
+    assert (checkpoint / "lisa.json").read_bytes() == before
+
+
 @pytest.mark.slow
 def test_a_lab_calibrates_on_its_own_recordings(tmp_path: Path) -> None:
     checkpoint, lab = tmp_path / "checkpoint", tmp_path / "kitchen"

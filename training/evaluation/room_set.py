@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,13 +95,23 @@ def simulated_rooms(first_seed: int, count: int, preset: str) -> Iterator[Room]:
 
 def refuse_known_rooms(settings: LisaSettings, seeds: range) -> None:
     """Raise ConfigurationError for rooms that the checkpoint was trained or calibrated on."""
-    calibrated = settings.provenance.get("calibrated_on", {})
-    for what, known in (
-        ("trained", settings.provenance.get("room_seeds")),
-        ("calibrated", calibrated.get("room_seeds")),
-    ):
-        if known and seeds.start <= known[1] and known[0] < seeds.stop:
-            raise ConfigurationError(
-                f"This checkpoint was {what} on rooms {known[0]} to {known[1]}; evaluate it on "
-                "others, for example --seed 0."
-            )
+    refuse_trained_rooms(settings, seeds)
+    _refuse(settings.provenance.get("calibrated_on", {}).get("room_seeds"), seeds, "calibrated")
+
+
+def refuse_trained_rooms(settings: LisaSettings, seeds: range) -> None:
+    """Raise ConfigurationError for rooms that the checkpoint was trained on."""
+    _refuse(settings.provenance.get("room_seeds"), seeds, "trained")
+
+
+def _refuse(known: Sequence[int] | None, seeds: range, what: str) -> None:
+    if known and seeds.start <= known[1] and known[0] < seeds.stop:
+        raise ConfigurationError(
+            f"This checkpoint was {what} on rooms {known[0]} to {known[1]}; take others, for "
+            f"example --seed {_free(known, len(seeds))}."
+        )
+
+
+def _free(known: Sequence[int], count: int) -> int:
+    """The first of so many rooms that are not known."""
+    return 0 if count <= known[0] else known[1] + 1
