@@ -47,10 +47,11 @@ def open_dataset(
 ) -> ImageDataset:
     """Open a dataset.
 
-    kind: one of `KINDS`, or a name with its splits such as "ReasonSeg|train" or
-    "refcoco|unc|testA". folder: of "lab" and "rooms" the dataset's own, of all others the tree that
-    upstream calls `--dataset_dir`. split: "train" where None; all samples of a lab's; of rooms the
-    words of the requests, "train" or "unseen". options: see the kind's class in `options`.
+    kind: one of `KINDS`, or a name with its splits such as "ReasonSeg|train",
+    "refcoco|unc|testA" or "scannet|val". folder: of "lab" and "rooms" the dataset's own, of all
+    others the tree that upstream calls `--dataset_dir`. split: "train" where None; all samples of a
+    lab's; of rooms the words of the requests, "train" or "unseen". options: see the kind's class in
+    `options`.
 
     Of what is for training, images are left out that referring sets of the same tree (COCO's) or
     ReasonSeg (ScanNet's) are evaluated on.
@@ -63,6 +64,9 @@ def open_dataset(
     if "|" in kind:
         if split is not None:
             raise ConfigurationError(f"{kind!r} names its split already; leave out {split!r}.")
+        first, _, rest = kind.partition("|")
+        if first in KINDS and first not in _usual_splits_by():
+            return open_dataset(first, folder, rest, options)
         return _named(folder, kind, _options(_kind_named(kind), options))
     if kind not in KINDS:
         raise ConfigurationError(
@@ -190,11 +194,15 @@ def _reason_seg(folder: Path, split: str | None, options: ReasonSegOptions) -> I
 
 def _referring(kind: str) -> Callable[[Path, str | None, AskedAsUpstream], ImageDataset]:
     def opener(folder: Path, split: str | None, options: AskedAsUpstream) -> ImageDataset:
-        from training.data.data_strings import USUAL_SPLITS_BY
-
-        return _named(folder, f"{kind}|{USUAL_SPLITS_BY[kind]}|{split or TRAIN}", options)
+        return _named(folder, f"{kind}|{_usual_splits_by()[kind]}|{split or TRAIN}", options)
 
     return opener
+
+
+def _usual_splits_by() -> Mapping[str, str]:
+    from training.data.data_strings import USUAL_SPLITS_BY
+
+    return USUAL_SPLITS_BY
 
 
 def _named(folder: Path, text: str, options: ReasonSegOptions | AskedAsUpstream) -> ImageDataset:

@@ -131,6 +131,10 @@ def test_kinds_that_do_not_exist_are_named(tmp_path: Path) -> None:
         open_dataset("ade20k", tmp_path, "val")
     with pytest.raises(ConfigurationError, match="names its split already"):
         open_dataset("ReasonSeg|train", tmp_path, "val")
+    with pytest.raises(ConfigurationError, match="Only the train split"):
+        open_dataset("ade20k|val", tmp_path)
+    with pytest.raises(DatasetError, match=r"scannetv2-labels.combined.tsv"):
+        open_dataset("scannet|val", tmp_path)
     with pytest.raises(DatasetError, match="--kind"):
         kind_of(tmp_path)
     with pytest.raises(DatasetError, match=r"There is no folder .*nowhere"):
