@@ -17,7 +17,7 @@ from lisa_ros.msg import Perception
 from rcl_interfaces.srv import SetParameters
 from rclpy._rclpy_pybind11 import InvalidHandle
 from rclpy.action import ActionClient
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import (
@@ -77,13 +77,16 @@ class RobotClient:
         self._reason = ActionClient(self.node, Reason, "reason")
         self._executor = SingleThreadedExecutor(context=self.context)
         self._executor.add_node(self.node)
+        self._closing = threading.Event()
         self._thread = threading.Thread(target=self._spin)
         self._thread.start()
 
     def close(self) -> None:
-        rclpy.shutdown(context=self.context)
+        self._closing.set()
+        self._executor.wake()
         self._thread.join()
         self.node.destroy_node()
+        rclpy.shutdown(context=self.context)
 
     def wait_for_node(self) -> None:
         wait_until(self._instruction.get_subscription_count, "the perception node")
@@ -175,6 +178,6 @@ class RobotClient:
 
     def _spin(self) -> None:
         # rclpy stumbles over publishers that tests destroy while it is about to wait for them.
-        while self.context.ok():
-            with suppress(ExternalShutdownException, InvalidHandle):
-                self._executor.spin()
+        while not self._closing.is_set():
+            with suppress(InvalidHandle):
+                self._executor.spin_once(timeout_sec=1.0)
