@@ -22,8 +22,8 @@ from lisa_ros.diagnosis import Diagnosis, Severity, broken, ok, warning
 from lisa_ros.nodes.graph_check import lacks_publishers, node_path, nodes_called, wiring
 
 _NODE_NAME = "perception"
-# Diagnostics come once a second; endpoints are discovered within one or two.
-_SETTLE_S = 2.0
+# Diagnostics come once a second; what is there is discovered in one burst, of a second or so.
+_QUIET_S = 2.0
 _SEVERITIES = {
     DiagnosticStatus.OK: Severity.OK,
     DiagnosticStatus.WARN: Severity.WARNING,
@@ -43,15 +43,17 @@ class DoctorClient(Node):
         self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, 10)
 
     def listen(self, wait_s: float) -> None:
-        """Spin until nothing is missed and the graph had time to come, or until the time is up.
+        """Spin until nothing is missed and nothing new comes any more, or until the time is up.
 
         That something is not there is believed at the end of the wait only: on a busy machine or a
         lossy network, discovery can take many seconds.
         """
-        start_s = time.monotonic()
-        settled_s = start_s + min(_SETTLE_S, wait_s)
+        seen: object = None
+        start_s = changed_s = time.monotonic()
         while (now_s := time.monotonic()) < start_s + wait_s:
-            if now_s >= settled_s and not self._misses_something():
+            if seen != (sees := self._sees()):
+                seen, changed_s = sees, now_s
+            elif now_s >= changed_s + _QUIET_S and not self._misses_something():
                 return
             rclpy.spin_once(self, timeout_sec=0.1)
 
@@ -102,6 +104,12 @@ class DoctorClient(Node):
     def _others(self) -> list[tuple[str, str]]:
         own = self.get_name()
         return [each for each in self.get_node_names_and_namespaces() if each[0] != own]
+
+    def _sees(self) -> object:
+        """The graph as it is known now, for comparison."""
+        nodes = sorted(self.get_node_names_and_namespaces())
+        topics = [topic for topic, _ in self.get_topic_names_and_types()]
+        return nodes, [(topic, self.count_publishers(topic)) for topic in sorted(topics)]
 
     def _misses_something(self) -> bool:
         found = nodes_called(self, _NODE_NAME)

@@ -130,6 +130,7 @@ class PatientGraph(Graph):
     """A graph that is discovered in the course of time, with the patience of `lisa doctor`."""
 
     listen = DoctorClient.listen
+    _sees = DoctorClient._sees
     _misses_something = DoctorClient._misses_something
     _said_by = DoctorClient._said_by
 
@@ -154,6 +155,9 @@ class PatientGraph(Graph):
     def get_node_names_and_namespaces(self) -> list[tuple[str, str]]:
         return [("perception", "/lisa")] if self.has_come("node") else []
 
+    def get_topic_names_and_types(self) -> list[tuple[str, list[str]]]:
+        return [("/lisa/image", [IMAGE])]
+
     def get_publishers_info_by_topic(self, topic: str) -> list[Any]:
         return [end("camera", IMAGE, HASTY)] if self.has_come("camera") else []
 
@@ -163,12 +167,15 @@ class PatientGraph(Graph):
         return super().get_subscriber_names_and_types_by_node(name, namespace)
 
 
-@pytest.mark.parametrize("late", ["words", "node", "camera"])
-def test_what_is_missed_is_waited_for(monkeypatch: pytest.MonkeyPatch, late: str) -> None:
-    for comes_s, ends_s in ((0.0, 2.0), (5.0, 5.0), (99.0, 8.0)):
+@pytest.mark.parametrize(("late", "quiet_s"), [("words", 0.0), ("node", 2.0), ("camera", 2.0)])
+def test_what_is_missed_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, late: str, quiet_s: float
+) -> None:
+    """And after a change of the graph, whether another one follows."""
+    for comes_s, ends_s in ((0.0, 2.0), (5.0, 5.0 + quiet_s), (99.0, 8.0)):
         graph = PatientGraph(monkeypatch, {"end": 1e9, late: comes_s})
         graph.listen(8.0)
-        assert graph.now_s == pytest.approx(ends_s, abs=0.11)
+        assert graph.now_s == pytest.approx(ends_s, abs=0.21)
 
 
 def test_a_node_that_ends_meanwhile_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
