@@ -1,4 +1,4 @@
-"""For all tests: no deadlines, `--require-ros` and `--soak-minutes`.
+"""For all tests: hypothesis's profiles, `--require-ros` and `--soak-minutes`.
 
 A run that skipped every ROS test has shown nothing of the nodes; with `--require-ros` it fails.
 """
@@ -9,9 +9,11 @@ import pytest
 from golden_report import add_report
 from hypothesis import settings
 
-# Machines are shared and noisy: nothing may fail because of the clock.
-settings.register_profile("no clock", deadline=None)
-settings.load_profile("no clock")
+# Machines are shared and noisy: nothing may fail because of the clock. And one commit gives one
+# result; `--hypothesis-profile search` looks for new counterexamples.
+settings.register_profile("same", deadline=None, derandomize=True)
+settings.register_profile("search", deadline=None, max_examples=2000)
+settings.load_profile("same")
 
 _passed_ros_tests: set[str] = set()
 

@@ -78,8 +78,8 @@ def answer_text(tokenizer: LisaTokenizer, ids: Sequence[int]) -> str:
             parts += [SEG_TOKEN for _ in run]
         else:
             parts.append(tokenizer.decode(list(run)).replace(SEG_TOKEN, _SPELT_SEG))
-    text = " ".join(parts).strip()
-    return _SPACE_BEFORE_PUNCTUATION.sub("", text.rstrip("\N{REPLACEMENT CHARACTER}"))
+    text = " ".join(parts).rstrip("\N{REPLACEMENT CHARACTER}")
+    return _SPACE_BEFORE_PUNCTUATION.sub("", text.strip())
 
 
 def seg_probability(model: LisaForCausalLM, prompted: Prompted, accepting: Sequence[int]) -> float:
