@@ -17,9 +17,9 @@ foreign := _ROS_WHEELS_BOOTSTRAP_COMPLETE $(if $(ROS_DISTRO),ROS_DISTRO PYTHONPA
   CMAKE_PREFIX_PATH COLCON_PREFIX_PATH LD_LIBRARY_PATH RMW_IMPLEMENTATION)
 alone := env $(addprefix -u ,$(foreign))
 python := $(alone) .venv/bin/python
-# Tests side by side, each with one thread, one more than cores often are: some wait for nodes. A file's tests
-# stay together, for they share their nodes.
-tests := ROS_PYTHON_CHECK_FIELDS=1 OMP_NUM_THREADS=1 $(python) -m pytest -n 3 --dist loadfile
+# Tests side by side, each with one thread; the whole suite with one process more than cores often are, as some
+# tests wait for nodes. A file's tests stay together, for they share their nodes.
+tests := ROS_PYTHON_CHECK_FIELDS=1 OMP_NUM_THREADS=1 $(python) -m pytest --dist loadfile
 setup := $(PYTHON) scripts/setup $${TORCH_INDEX:+--torch-index "$$TORCH_INDEX"}
 
 .DEFAULT_GOAL := help
@@ -39,14 +39,14 @@ demo: setup ## ask the perception node for something in a simulated room: pictur
 	@$(python) -m lisa_ros.nodes.demo --seed="$$SEED" $${INSTRUCTION:+--instruction="$$INSTRUCTION"}
 
 test: setup ## run the whole suite, real nodes over DDS included
-	@$(tests) --require-ros
+	@$(tests) -n 3 --require-ros
 
 check: setup ## lint, format check, types and the fast tests; under 90 s
 	@$(python) -m ruff check .
 	@$(python) -m ruff format --check .
 	@$(python) -m mypy
 	@$(python) -m mypy scripts/setup
-	@$(tests) -q -m 'not slow and not ros'
+	@$(tests) -n 2 -q -m 'not slow and not ros'
 
 bench: setup ## time the engine's stages, cached and not: a table and a line of JSON
 	@$(python) -m benchmarks.engine --seed="$$SEED"

@@ -27,6 +27,9 @@ from lisa_ros.model.checkpoint import LoadedLisa
 from lisa_ros.model.tokenizer import LisaTokenizer, Span
 from lisa_ros.types import Segmentation, Turn
 
+# `make check` has the twin against the same arrays, and the engine against the twin.
+pytestmark = pytest.mark.slow
+
 
 @functools.cache
 def engine_for(checkpoint: Path, conversation: str) -> LisaEngine:
