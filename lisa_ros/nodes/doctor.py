@@ -108,8 +108,7 @@ class DoctorClient(Node):
     def _sees(self) -> object:
         """The graph as it is known now, for comparison."""
         nodes = sorted(self.get_node_names_and_namespaces())
-        topics = [topic for topic, _ in self.get_topic_names_and_types()]
-        return nodes, [(topic, self.count_publishers(topic)) for topic in sorted(topics)]
+        return nodes, sorted(topic for topic, _ in self.get_topic_names_and_types())
 
     def _misses_something(self) -> bool:
         found = nodes_called(self, _NODE_NAME)

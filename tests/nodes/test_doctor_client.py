@@ -153,7 +153,8 @@ class PatientGraph(Graph):
         return self.comes_s.get(what, 0.0) <= self.now_s
 
     def get_node_names_and_namespaces(self) -> list[tuple[str, str]]:
-        return [("perception", "/lisa")] if self.has_come("node") else []
+        there = [("perception", "node"), ("camera", "camera")]
+        return [(name, "/lisa") for name, what in there if self.has_come(what)]
 
     def get_topic_names_and_types(self) -> list[tuple[str, list[str]]]:
         return [("/lisa/image", [IMAGE])]
