@@ -53,7 +53,6 @@ def test_seg_is_as_often_in_the_text_and_in_the_next_turn_as_in_the_ids(answer, 
 
 
 @given(ids)
-@example(TOKENIZER.encode("\t", bos=False)[-1:])
 @example([*TOKENIZER.encode("中", bos=False)[-3:-1], *TOKENIZER.encode("\t", bos=False)[-1:]])
 def test_without_the_spelt_word_the_text_is_the_decoding(answer):
     decoded = TOKENIZER.decode(answer)
